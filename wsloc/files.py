@@ -1,0 +1,62 @@
+"""Whole files or none: every file wsloc writes goes through here."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wsloc.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and goes when it does not.
+
+    The bytes are synced before the rename, so that after a power loss the old or the new file stands, whole.
+
+    Args:
+        path: the file to write; its folder is made if it is not there.
+
+    Yields:
+        The path to write to, in the same folder, with the same extension (writers that look at it still work).
+
+    Raises:
+        OutputError: if the folder or the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content`, whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,1 @@
+"""How right a box is: pure functions on arrays and records."""
