@@ -1,0 +1,108 @@
+"""A classifier cut in two where its last feature map stands: trunk -> feature_map -> head -> logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wsloc.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How the networks of one architecture family are cut.
+
+    Attributes:
+        name: the family's name, as the README's table has it.
+        features: (model, images (N, 3, H, W)) -> feature_map (N, K, h, w), the last one before any pooling.
+        head: (model, feature_map) -> logits (N, C).
+        linear: model -> its one Linear or 1x1 convolution, if the head is nothing but global average pooling
+            (with or without dropout) and that layer; None otherwise.
+        stride: input pixels a cell of the feature map, per side.
+        smallest_input: the smallest input side, in pixels, that the network accepts.
+    """
+
+    name: str
+    features: Callable[[nn.Module, Tensor], Tensor]
+    head: Callable[[nn.Module, Tensor], Tensor]
+    linear: Callable[[nn.Module], nn.Module] | None
+    stride: int
+    smallest_input: int = 32
+
+
+class Network(nn.Module):
+    """A classifier that shows its feature map; the same module, under its own parameter names, in two steps.
+
+    Attributes:
+        name: the backbone's name (`resnet50`, `small_resnet`).
+        model: the classifier itself, unchanged.
+        family: how it is cut.
+        pooling: what stands in place of global average pooling, `(feature_map, weight, bias) -> logits`, or None
+            for the model's own head. Set by methods (Entropy Pooling).
+    """
+
+    def __init__(self, name: str, model: nn.Module, family: Family) -> None:
+        super().__init__()
+        self.name = name
+        self.model = model
+        self.family = family
+        self.pooling: nn.Module | None = None
+
+    @property
+    def stride(self) -> int:
+        """Input pixels a cell of the feature map, per side."""
+        return self.family.stride
+
+    @property
+    def has_linear_head(self) -> bool:
+        """Whether the head is global average pooling and one linear layer, so that CAM and EP are exact."""
+        return self.family.linear is not None
+
+    def linear(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (C, K) and bias (C,) of the pooled linear head.
+
+        Raises:
+            UnsupportedError: if the head is anything else than pooling and one linear layer.
+        """
+        if self.family.linear is None:
+            raise UnsupportedError(
+                f"{self.name} ({self.family.name}) has no pooled linear head, so CAM and entropy maps would not "
+                "be exact: use --map gradcam, or a backbone with pooling and one linear layer (see the README's table)"
+            )
+        layer = self.family.linear(self.model)
+        weight = cast("Tensor", layer.weight).flatten(1)  # (C, K), a 1x1 convolution too
+        return weight, cast("Tensor | None", layer.bias)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Feature map (N, K, h, w) of normalised images (N, 3, H, W), before any pooling."""
+        return self.family.features(self.model, images)
+
+    def head(self, feature_map: Tensor) -> Tensor:
+        """Logits (N, C) of a feature map (N, K, h, w)."""
+        if self.pooling is not None:
+            return cast("Tensor", self.pooling(feature_map, *self.linear()))
+        return self.family.head(self.model, feature_map)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, C) of normalised images (N, 3, H, W)."""
+        return self.head(self.features(images))
+
+
+def class_maps(feature_map: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The linear head at every cell: (N, C, h, w) = W v(u) + b, one 1x1 convolution, in float32.
+
+    Args:
+        feature_map: (N, K, h, w).
+        weight: (C, K).
+        bias: (C,) or None to leave it out.
+    """
+    with torch.autocast(feature_map.device.type, enabled=False):
+        bias = None if bias is None else bias.float()
+        return F.conv2d(feature_map.float(), weight.float()[:, :, None, None], bias)
