@@ -7,9 +7,11 @@
     ├── UnsupportedError  a network and a map, or an option and a map, that do not go together
     ├── MapError          an activation map that no region can be taken from (NaN, negative, wrong shape)
     ├── OutputError       a place that results cannot be written to
-    └── TrainingError     a training that cannot start or go on
+    ├── TrainingError     a training that cannot start or go on
+    └── UsageError        options that do not go together (exit code 2)
 
-The command line prints any of them as one line, `wsloc: error: ...`, and exits with 1.
+The command line prints any of them as one line, `wsloc: error: ...`, and exits with 1,
+or with 2 where the usage is wrong.
 """
 
 
@@ -43,3 +45,7 @@ class OutputError(WslocError):
 
 class TrainingError(WslocError):
     """A training that cannot start or go on; names the reason and what to change."""
+
+
+class UsageError(WslocError):
+    """Options of a command that do not go together; names the options."""

@@ -122,7 +122,9 @@ class Localization:
             ValueError: if the record was not made by `Localizer.localize` (it has no picture to draw on).
         """
         if self.renderer is None:
-            raise ValueError(f"no picture is kept for {self.image}: take the record from Localizer.localize()")
+            raise ValueError(
+                f"no picture is kept for {self.image}: take the record from Localizer.localize()"
+            )
         return self.renderer(self)
 
     def _repr_png_(self) -> bytes | None:

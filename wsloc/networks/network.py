@@ -37,6 +37,19 @@ class Family:
     smallest_input: int = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a network made of a batch.
+
+    Attributes:
+        feature_map: (N, K, h, w), the cut between trunk and head.
+        logits: (N, C), float32; differentiable down to `feature_map` if that was asked for.
+    """
+
+    feature_map: Tensor
+    logits: Tensor
+
+
 class Network(nn.Module):
     """A classifier that shows its feature map; the same module, under its own parameter names, in two steps.
 
@@ -93,6 +106,20 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, C) of normalised images (N, 3, H, W)."""
         return self.head(self.features(images))
+
+    def observe(self, images: Tensor, *, differentiable: bool, autocast: bool = False) -> Observation:
+        """One forward pass that keeps the feature map; the trunk builds no graph, the head only on request.
+
+        Args:
+            images: normalised, (N, 3, H, W).
+            differentiable: whether logits are to be differentiated by the feature map (Grad-CAM).
+            autocast: whether the trunk runs in bfloat16; the head is float32 in any case.
+        """
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
+            feature_map = self.features(images).float()  # (N, K, h, w)
+        with torch.set_grad_enabled(differentiable):
+            feature_map = feature_map.detach().requires_grad_(differentiable)
+            return Observation(feature_map, self.head(feature_map))
 
 
 def class_maps(feature_map: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,0 +1,364 @@
+"""Entropy Pooling: equal to the paper's equations, at its limits too, and without a trace on the network."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tests.methods.head_only import all_classes, headed_network, linear_network
+from tests.reference.entropy_pooling_literal import EntropyPooled, entropy_pooling
+from wsloc.errors import UnsupportedError
+from wsloc.methods import ep
+from wsloc.methods.ep import EntropyPooling, entropy_weight, with_entropy_pooling
+from wsloc.networks.backbones import build_backbone
+from wsloc.networks.network import Observation, class_maps
+from wsloc.networks.tasks import SINGLE_LABEL, TASKS, classification_loss
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from wsloc.networks.network import Network
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+# (classes, channels, height, width): a row, a column, fewer than five classes, exactly five, many.
+SHAPES = [(7, 5, 3, 4), (2, 3, 1, 5), (3, 4, 5, 1), (5, 6, 2, 2), (12, 6, 4, 4)]
+
+Case = tuple["Tensor", "Tensor", "Tensor"]
+
+
+def case(shape: tuple[int, int, int, int], scale: float = 1.0, images: int = 3) -> Case:
+    """Feature maps (N, K, h, w) as they come out of a ReLU, weight (C, K), bias (C,)."""
+    classes, channels, height, width = shape
+    generator = torch.Generator().manual_seed(classes + 100 * height)
+    feature_map = torch.randn(images, channels, height, width, generator=generator).relu()
+    weight = scale * torch.randn(classes, channels, generator=generator)
+    return feature_map, weight, torch.randn(classes, generator=generator)
+
+
+def literal(feature_map: Tensor, weight: Tensor, bias: Tensor) -> list[EntropyPooled]:
+    """The paper's equations for each image."""
+    return [
+        entropy_pooling(image.double().numpy(), weight.double().numpy(), bias.double().numpy())
+        for image in feature_map
+    ]
+
+
+def observe(network: Network, feature_map: Tensor) -> tuple[Network, Observation]:
+    """EP inference on a network without a trunk."""
+    pooled = with_entropy_pooling(network)
+    return pooled, pooled.observe(feature_map, differentiable=False)
+
+
+def stack(arrays: list[Any]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).float()
+
+
+# Against the equations
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_computes_the_papers_equations(shape: tuple[int, int, int, int], scale: float) -> None:
+    feature_map, weight, bias = case(shape, scale)
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    expected = literal(feature_map, weight, bias)
+    classes = all_classes(network, feature_map)
+
+    weights = stack([image.entropy_weight for image in expected])
+    assert weights.std() > 0.01  # the case is not one of the limits below
+    torch.testing.assert_close(ep.entropy_map(network, observation, classes).squeeze(1), weights, **CLOSE)
+    torch.testing.assert_close(observation.logits, stack([image.logits for image in expected]), **CLOSE)
+    torch.testing.assert_close(
+        ep.activation_map(network, observation, classes),
+        stack([image.class_weights for image in expected]),
+        **CLOSE,
+    )
+    torch.testing.assert_close(
+        ep.top5_map(network, observation, classes).squeeze(1), stack([image.top5 for image in expected]), **CLOSE
+    )
+
+
+def test_gradients_flow_through_lambda_as_finite_differences_say() -> None:
+    inputs = [tensor.double().numpy() for tensor in case((4, 3, 2, 3), images=1)]
+    direction = np.array([0.7, -1.1, 0.4, 1.6])
+
+    def answer() -> float:
+        return float(direction @ entropy_pooling(inputs[0][0], inputs[1], inputs[2]).logits)
+
+    leaves = [torch.from_numpy(array).float().requires_grad_() for array in inputs]
+    logits = EntropyPooling()(*leaves)[0]  # (C,)
+    gradients = torch.autograd.grad(logits @ torch.from_numpy(direction).float(), leaves)
+    for array, gradient in zip(inputs, gradients, strict=True):
+        torch.testing.assert_close(gradient, differences(answer, array), rtol=1e-4, atol=1e-5)
+
+
+def differences(answer: Any, array: Any, step: float = 1e-6) -> Tensor:
+    """Central differences of `answer()` by every entry of an array that it reads."""
+    slopes = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + step
+        above = answer()
+        array[index] = kept - step
+        slopes[index] = (above - answer()) / (2 * step)
+        array[index] = kept
+    return torch.from_numpy(slopes).float()
+
+
+def test_weights_counted_by_hand() -> None:
+    # Two classes: undecided (H = log 2), three to one (H = 0.562335), certain (H = 0).
+    localized = torch.tensor([[[[0.0, math.log(3), 200.0]], [[0.0, 0.0, 0.0]]]])  # (1, 2, 1, 3)
+    torch.testing.assert_close(entropy_weight(localized), torch.tensor([[[0.0, 1 - 0.562335 / math.log(2), 1.0]]]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 2), st.integers(1, 6), st.integers(1, 3), st.integers(1, 3)),
+        elements=st.floats(-1e6, 1e6, width=32),
+    )
+)
+def test_weights_are_fractions_whatever_the_logits(localized: Any) -> None:
+    weights = entropy_weight(torch.from_numpy(localized))
+    assert weights.shape == (len(localized), *localized.shape[2:])
+    assert weights.min() >= 0  # and so no NaN
+    assert weights.max() <= 1
+
+
+def test_a_batch_equals_its_images_one_by_one() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    feature_map[1] = 1.0  # one image without any contrast must not change the others
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    classes = torch.tensor([[0, 3], [6, 6], [2, 1]])
+    for index in range(3):
+        rows = slice(index, index + 1)
+        _, alone = observe(linear_network(weight, bias), feature_map[rows])
+        torch.testing.assert_close(alone.logits, observation.logits[rows])
+        for function in (ep.entropy_map, ep.activation_map, ep.top5_map):
+            together = function(network, observation, classes)[rows]
+            torch.testing.assert_close(function(network, alone, classes[rows]), together)
+
+
+# The bias
+
+
+def test_localized_logits_average_to_the_logits_of_global_average_pooling() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    localized = class_maps(feature_map, weight, bias)
+    torch.testing.assert_close(localized.mean(dim=(2, 3)), linear_network(weight, bias)(feature_map))
+
+
+def test_the_bias_is_added_once_and_counts_in_the_entropies() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    shifted = EntropyPooling()(feature_map, weight, bias + 3.0)  # a softmax does not see a common shift
+    torch.testing.assert_close(shifted, EntropyPooling()(feature_map, weight, bias) + 3.0)
+    _, biased = observe(linear_network(weight, bias), feature_map)
+    _, unbiased = observe(linear_network(weight), feature_map)
+    network = linear_network(weight)
+    kept = ep.entropy_map(linear_network(weight, bias), biased, torch.zeros(3, 1))
+    assert not torch.allclose(kept, ep.entropy_map(network, unbiased, torch.zeros(3, 1)), atol=0.01)
+
+
+def test_no_bias_is_a_bias_of_zero() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    torch.testing.assert_close(
+        EntropyPooling()(feature_map, weight, None), EntropyPooling()(feature_map, weight, torch.zeros_like(bias))
+    )
+
+
+# Limits
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 3, 4), (1000, 512, 7, 7), (20, 161, 13, 13)])
+def test_a_constant_feature_map_is_pooled_as_by_gap(shape: tuple[int, int, int, int]) -> None:
+    feature_map, weight, bias = case(shape, scale=0.1)
+    feature_map = feature_map[:, :, :1, :1].expand_as(feature_map).contiguous()
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    assert torch.equal(ep.entropy_map(network, observation, torch.zeros(3, 1)), torch.ones(3, 1, *shape[2:]))
+    torch.testing.assert_close(observation.logits, linear_network(weight, bias)(feature_map), **CLOSE)
+
+
+def test_a_single_cell_is_pooled_as_by_gap() -> None:
+    feature_map, weight, bias = case((7, 5, 1, 1))
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    classes = all_classes(network, feature_map)
+    assert torch.equal(ep.entropy_map(network, observation, classes), torch.ones(3, 1, 1, 1))
+    torch.testing.assert_close(observation.logits, linear_network(weight, bias)(feature_map))
+    expected = observation.logits.softmax(dim=1)[:, :, None, None]  # lambda_c = p
+    torch.testing.assert_close(ep.activation_map(network, observation, classes), expected)
+
+
+def test_a_single_class_is_certain_everywhere() -> None:
+    feature_map, weight, bias = case((1, 5, 3, 4))
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    assert torch.equal(ep.activation_map(network, observation, torch.zeros(3, 1).long()), torch.ones(3, 1, 3, 4))
+
+
+def test_where_every_cell_is_certain_all_count() -> None:
+    feature_map = torch.eye(6).reshape(1, 6, 2, 3).requires_grad_()  # another class at every cell
+    weight, bias = 1e4 * torch.eye(6), torch.zeros(6)
+    logits = EntropyPooling()(feature_map, weight, bias)
+    assert torch.equal(entropy_weight(class_maps(feature_map, weight, bias)), torch.ones(1, 2, 3))
+    torch.testing.assert_close(logits, class_maps(feature_map, weight, bias).mean(dim=(2, 3)))
+    (gradient,) = torch.autograd.grad(logits[0, 0], feature_map)
+    torch.testing.assert_close(gradient, (weight[0] / 6)[None, :, None, None].expand_as(feature_map))  # GAP's
+
+
+def test_next_to_no_entropy_is_not_stretched_into_contrast() -> None:
+    # H = 2.2e-7 and 1.1e-7 nats: divided by their maximum one cell would count half and the other nothing.
+    localized = torch.tensor([[[[18.0, 18.75]], [[0.0, 0.0]]]])
+    expected = [1 - (logit + 1) * math.exp(-logit) / 1e-6 for logit in (18.0, 18.75)]
+    torch.testing.assert_close(entropy_weight(localized), torch.tensor([[expected]]), rtol=0, atol=0.15)
+    assert entropy_weight(localized).min() > 0.5
+
+
+@pytest.mark.parametrize("factor", [1e4, -1e4])
+def test_huge_logits_give_numbers_and_gradients(factor: float) -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    leaves = [feature_map.requires_grad_(), (factor * weight).requires_grad_(), bias.requires_grad_()]
+    logits = EntropyPooling()(*leaves)
+    assert logits.isfinite().all()
+    assert logits.abs().max() > 1e3
+    for gradient in torch.autograd.grad(logits.sum(), leaves):
+        assert gradient.isfinite().all()
+        assert gradient.any()
+
+
+def test_fewer_than_five_classes_are_summed_entirely() -> None:
+    feature_map, weight, bias = case((3, 4, 5, 2))
+    network, observation = observe(linear_network(weight, bias), feature_map)
+    classes = all_classes(network, feature_map)
+    total = ep.top5_map(network, observation, classes)
+    assert total.max() <= 1
+    torch.testing.assert_close(total, ep.entropy_map(network, observation, classes))
+
+
+# Precision
+
+
+def test_bfloat16_features_are_worked_on_in_float32() -> None:
+    feature_map, weight, bias = case((12, 6, 4, 4))
+    coarse = feature_map.bfloat16()
+    logits = EntropyPooling()(coarse, weight, bias)
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, EntropyPooling()(coarse.float(), weight, bias))
+    weights = entropy_weight(class_maps(coarse, weight, bias).bfloat16())
+    assert weights.dtype == torch.float32
+
+
+def test_autocast_around_it_changes_nothing() -> None:
+    feature_map, weight, bias = case((12, 6, 4, 4))
+    network = linear_network(weight, bias)
+    classes = all_classes(network, feature_map)
+
+    def everything() -> list[Tensor]:
+        pooled, observation = observe(network, feature_map)
+        functions = (ep.entropy_map, ep.activation_map, ep.top5_map)
+        return [observation.logits, *(function(pooled, observation, classes) for function in functions)]
+
+    expected = everything()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(feature_map).dtype == torch.bfloat16  # autocast is at work
+        for inside, outside in zip(everything(), expected, strict=True):
+            assert torch.equal(inside, outside)
+
+
+# EP inference and networks
+
+
+def test_ep_inference_shares_the_weights_and_leaves_the_network_as_it_was() -> None:
+    network = build_backbone("small_resnet", classes=4).train()
+    network.model.get_submodule("bn1").eval()  # frozen on purpose, in a network that is being trained
+    images = torch.randn(2, 3, 32, 32)
+    modes = [module.training for module in network.modules()]
+    state = {key: value.clone() for key, value in network.state_dict().items()}
+
+    pooled = with_entropy_pooling(network)
+    assert pooled.model is network.model
+    assert list(pooled.state_dict()) == list(state)
+    assert isinstance(pooled.pooling, EntropyPooling)
+    assert pooled.training
+    assert network.pooling is None
+    assert [module.training for module in network.modules()] == modes
+    assert not with_entropy_pooling(network.eval()).training
+    with torch.no_grad():
+        before = network(images)
+        assert not torch.allclose(pooled(images), before)
+        assert torch.equal(network(images), before)
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[key])
+
+
+def test_built_networks_pool_by_entropy() -> None:
+    torch.manual_seed(0)
+    network = ep.build("small_resnet", 4).eval()
+    images = torch.randn(2, 3, 64, 48)
+    with torch.no_grad():
+        feature_map = network.features(images)
+        expected = EntropyPooling()(feature_map, *network.linear())
+        torch.testing.assert_close(network(images), expected)
+    assert network(images).shape == (2, 4)
+
+
+def test_heads_that_are_not_linear_are_refused() -> None:
+    network = headed_network(lambda feature_map: feature_map.mean(dim=(2, 3)).relu())
+    observation = network.observe(torch.rand(1, 3, 2, 2), differentiable=False)
+    with pytest.raises(UnsupportedError, match="by-hand"):
+        with_entropy_pooling(network)
+    for function in (ep.entropy_map, ep.activation_map, ep.top5_map):
+        with pytest.raises(UnsupportedError, match="--map gradcam"):
+            function(network, observation, torch.zeros(1, 1).long())
+    with pytest.raises(UnsupportedError, match="mobilenet_v3_small"):
+        ep.build("mobilenet_v3_small", 4)
+
+
+# Training
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_loss_is_the_classification_loss_of_the_pooled_logits(task: str) -> None:
+    torch.manual_seed(0)
+    network = ep.build("small_resnet", 4)
+    images = torch.randn(4, 3, 32, 32)
+    targets = F.one_hot(torch.tensor([0, 1, 3, 1]), 4).float()
+    value, logits, log = ep.loss(network, images, targets, task)
+    torch.testing.assert_close(logits, network(images))  # batch norm in training mode: the batch's own statistics
+    torch.testing.assert_close(value, classification_loss(logits, targets, task))
+    assert set(log) == {"mean_lambda"}
+    assert not log["mean_lambda"].requires_grad
+    with torch.no_grad():
+        localized = class_maps(network.features(images), *network.linear())
+    torch.testing.assert_close(log["mean_lambda"], entropy_weight(localized).mean())
+    value.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
+    reached = gradients["model.conv1.weight"]
+    assert reached is not None
+    assert reached.any()
+
+
+def test_a_few_steps_of_training_learn_a_separable_toy() -> None:
+    torch.manual_seed(0)
+    network = ep.build("small_resnet", 2).train()
+    images = 0.1 * torch.randn(8, 3, 32, 32)
+    labels = torch.arange(8) % 2
+    images[labels == 1, 0, 8:24, 8:24] += 2.0
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+    losses = []
+    for _ in range(12):
+        value, _, _ = ep.loss(network, images, F.one_hot(labels, 2).float(), SINGLE_LABEL)
+        optimizer.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        optimizer.step()
+        losses.append(value.item())
+    assert losses[-1] < losses[0] / 2

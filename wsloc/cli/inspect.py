@@ -1,0 +1,61 @@
+"""`wsloc inspect`: what a checkpoint holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wsloc.cli.console import Talk
+from wsloc.cli.options import JsonOption
+
+
+def inspect(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="FILE", help="A checkpoint, or `demo`.", show_default=False)
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Describe a checkpoint: method, backbone, classes, preprocessing and how it was trained."""
+    # torch is loaded here, not at the top: `wsloc --help` must answer at once.
+    from wsloc.loader import checkpoint_path
+    from wsloc.networks.backbones import backbone_family
+    from wsloc.networks.checkpoints import load_checkpoint
+
+    path = checkpoint_path(checkpoint)
+    found = load_checkpoint(path)
+    family = backbone_family(found.backbone)
+    parameters = sum(value.numel() for value in found.weights.values() if value.is_floating_point())
+    content = {
+        "file": str(path),
+        "bytes": Path(path).stat().st_size,
+        "method": found.method,
+        "task": found.task,
+        "backbone": found.backbone,
+        "stride": family.stride,
+        "parameters": parameters,
+        "classes": len(found.classes),
+        "class_ids": list(found.classes.ids),
+        "class_names": list(found.classes.names),
+        "preprocessing": found.preprocessing.to_dict(),
+        "options": found.options,
+        "recipe": found.recipe,
+        "data": found.data,
+    }
+    talk = Talk(as_json=as_json)
+    rows = [[name, _words(value)] for name, value in content.items() if name != "class_ids"]
+    talk.table(str(path), ["", ""], rows)
+    talk.document(content)
+
+
+def _words(value: object) -> str:
+    """A value for people: nested values by commas, long lists cut."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items()) or "-"
+    if isinstance(value, list):
+        cut = [_words(inner) for inner in value[:10]]
+        return ", ".join(cut) + (f", ... ({len(value)})" if len(value) > 10 else "")
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(value)

@@ -1,0 +1,98 @@
+"""What users call a class - an index, an id, a name in words - resolved to the network's outputs."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from wsloc.errors import DataError
+from wsloc.inputs.annotations.formats import read_annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from wsloc.records import Classes
+
+TOP = {"top1": 1, "top5": 5}
+ClassIndices = tuple[int, ...]
+
+
+def resolve_class(label: str | int, classes: Classes) -> int:
+    """The output index of a class.
+
+    Args:
+        label: its index, id (wnid or folder) or name in words; case does not matter.
+        classes: what the outputs mean.
+
+    Raises:
+        DataError: if there is no such class, or several of that name.
+    """
+    text = str(label).strip()
+    if text in classes.ids:
+        return classes.ids.index(text)
+    if text.isdecimal() and int(text) < len(classes):
+        return int(text)
+    lowered = text.casefold()
+    matching = {
+        index
+        for index, (class_id, name) in enumerate(zip(classes.ids, classes.names, strict=True))
+        if lowered in (class_id.casefold(), name.casefold())
+    }
+    if len(matching) == 1:
+        return matching.pop()
+    if matching:
+        ids = ", ".join(f"{classes.ids[index]} (index {index})" for index in sorted(matching))
+        raise DataError(f"several classes are called {text!r}: name one of {ids}")
+    close = get_close_matches(text, [*classes.names, *classes.ids], n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"they are {_listed(classes)}"
+    raise DataError(f"no class {text!r} among the network's {len(classes)} classes: {hint}")
+
+
+def _listed(classes: Classes, most: int = 8) -> str:
+    names = ", ".join(classes.names[:most])
+    return names if len(classes) <= most else f"{names}, ..."
+
+
+def resolve_choice(wanted: str | int | Sequence[str | int], classes: Classes) -> int | ClassIndices:
+    """`top1` and `top5` as that number; anything else as the indices of the classes named, each once.
+
+    Raises:
+        DataError: if a class is not known, or a top is mixed with names.
+    """
+    if isinstance(wanted, str | int):
+        wanted = [wanted]
+    tops = [str(label) for label in wanted if str(label) in TOP]
+    if tops and len(wanted) > 1:
+        raise DataError(f"{tops[0]} stands alone: it cannot be joined with other classes")
+    if tops:
+        return TOP[tops[0]]
+    if not wanted:
+        raise DataError("no class is named: top1, top5, or names of classes")
+    return tuple(dict.fromkeys(resolve_class(label, classes) for label in wanted))
+
+
+def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
+    """The labels of each image: image id -> class indices.
+
+    Args:
+        path: a CSV `image,label[;label...]`, or Tiny ImageNet's val_annotations.txt.
+        classes: what the outputs mean.
+
+    Raises:
+        DataError: if the file cannot be read, or names a class that the network does not have.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected")
+    labels: dict[str, ClassIndices] = {}
+    for sample in read_annotations(path):
+        try:
+            labels[sample.image] = tuple(resolve_class(label, classes) for label in sample.labels)
+        except DataError as error:
+            raise DataError(f"{path}: {sample.image}: {error}") from error
+    return labels
+
+
+def labels_of(image: str, labels: Mapping[str, ClassIndices]) -> ClassIndices | None:
+    """The labels of an image, by its id or, failing that, its bare file name; None without any."""
+    return labels.get(image) or labels.get(image.rsplit("/", 1)[-1])

@@ -1,0 +1,130 @@
+"""Labelled images for training: decoded, augmented and batched; every draw keyed, so that a resumed run repeats."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from wsloc.inputs.images import decode
+from wsloc.inputs.loading import ignore_interrupts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wsloc.inputs.preprocessing import Preprocessing
+    from wsloc.records import Classes, Sample
+
+ASPECTS = (3 / 4, 4 / 3)  # of random crops, as Inception's augmentation has them
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What training pictures go through.
+
+    Attributes:
+        smallest_crop: least share (0-1) of a picture's area that a random crop keeps; 1 keeps the whole.
+        flip: whether half of the pictures are mirrored.
+    """
+
+    smallest_crop: float = 0.35
+    flip: bool = True
+
+
+def augmented(
+    picture: Image.Image, size: int, augmentation: Augmentation, random: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """A random crop of `picture`, resized to (size, size, 3) in one step and mirrored half of the time."""
+    area = picture.width * picture.height * random.uniform(augmentation.smallest_crop, 1)
+    aspect = math.exp(random.uniform(*np.log(ASPECTS))) if augmentation.smallest_crop < 1 else 1.0
+    width = min(picture.width, max(1.0, math.sqrt(area * aspect)))
+    height = min(picture.height, max(1.0, math.sqrt(area / aspect)))
+    if augmentation.smallest_crop >= 1:
+        width, height = float(picture.width), float(picture.height)
+    left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - height)
+    crop = (left, top, min(left + width, picture.width), min(top + height, picture.height))
+    pixels = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=crop))
+    if augmentation.flip and random.random() < 0.5:
+        return np.ascontiguousarray(pixels[:, ::-1])
+    return pixels
+
+
+class TrainingBatches(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]):
+    """The batches of one epoch: pixels uint8 (N, S, S, 3) and multi-hot targets float32 (N, C).
+
+    The order of the images and every crop depend on (random seed, epoch, image) alone: not on the workers, and
+    not on whether the run was interrupted before.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        classes: Classes,
+        preprocessing: Preprocessing,
+        augmentation: Augmentation | None,
+        *,
+        batch_size: int,
+        random_seed: int = 0,
+        epoch: int = 0,
+    ) -> None:
+        self.samples = samples
+        self.index = {class_id: index for index, class_id in enumerate(classes.ids)}
+        self.preprocessing = preprocessing
+        self.augmentation = augmentation
+        self.key = (random_seed, epoch)
+        order = np.arange(len(samples))
+        if augmentation is not None:
+            np.random.default_rng(self.key).shuffle(order)
+        # The last, smaller batch of a shuffled epoch is left out: batch norm on a few images is noise.
+        whole = len(order) // batch_size * batch_size if augmentation is not None else len(order)
+        whole = whole or len(order)
+        self.batches = [order[start : start + batch_size] for start in range(0, whole, batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        if number >= len(self.batches):
+            raise IndexError(number)
+        members = self.batches[number]
+        pixels = np.stack([self._pixels(int(member)) for member in members])  # (N, S, S, 3)
+        targets = np.zeros((len(members), len(self.index)), np.float32)  # (N, C)
+        for row, member in enumerate(members):
+            targets[row, [self.index[label] for label in self.samples[member].labels]] = 1
+        return pixels, targets
+
+    def _pixels(self, member: int) -> npt.NDArray[np.uint8]:
+        path = self.samples[member].path
+        if path is None:
+            raise ValueError(f"{self.samples[member].image} has no picture to train on")
+        picture = decode(path)
+        if self.augmentation is None:
+            return self.preprocessing.resized(picture)
+        random = np.random.default_rng((*self.key, member))
+        return augmented(picture, self.preprocessing.image_size, self.augmentation, random)
+
+    def load(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches as tensors, read ahead by `workers` processes."""
+        loader: DataLoader[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = DataLoader(
+            self,
+            batch_size=None,
+            num_workers=workers,
+            collate_fn=_unchanged,
+            worker_init_fn=ignore_interrupts,
+        )
+        for pixels, targets in loader:
+            yield torch.from_numpy(pixels), torch.from_numpy(targets)
+
+
+def _unchanged(
+    batch: tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """NumPy arrays travel through the workers' pipes: no shared memory, which containers keep small."""
+    return batch

@@ -1,0 +1,159 @@
+"""Where the networks of every architecture family are cut: plain dicts, one entry a family."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+import torch.nn.functional as F
+
+from wsloc.networks.network import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+# Models are `Any` in this file: every family has attributes of its own, and torchvision is untyped.
+
+
+def _chain(model: Any, x: Tensor, layers: tuple[str, ...]) -> Tensor:
+    """The named layers of a model, one after another."""
+    for layer in layers:
+        x = getattr(model, layer)(x)
+    return x
+
+
+def _rescaled_chain(model: Any, images: Tensor, layers: tuple[str, ...]) -> Tensor:
+    """Inception, GoogLeNet: their own scaling of the input first; auxiliary classifiers are passed over."""
+    scaled: Tensor = model._transform_input(images)  # noqa: SLF001 - torchvision offers no public name for it
+    return _chain(model, scaled, layers)
+
+
+def _rectified_features(model: Any, images: Tensor) -> Tensor:
+    """DenseNet: up to the ReLU that torchvision keeps outside `features` (where it is in place)."""
+    return F.relu(model.features(images))  # (N, K, h, w)
+
+
+def _unpooled_features(model: Any, images: Tensor) -> Tensor:
+    """VGG, AlexNet: up to the last ReLU, which stands before the last max pooling."""
+    feature_map: Tensor = model.features[:-1](images)  # (N, K, h, w)
+    return feature_map
+
+
+def _pooled_chain(model: Any, feature_map: Tensor, layers: tuple[str, ...]) -> Tensor:
+    """Global average pooling, then the named layers."""
+    pooled = F.adaptive_avg_pool2d(feature_map, 1).flatten(1)  # (N, K)
+    return _chain(model, pooled, layers)  # (N, C)
+
+
+def _max_pooled_head(model: Any, feature_map: Tensor) -> Tensor:
+    """VGG, AlexNet: the last max pooling, a grid of fixed size, fully connected layers."""
+    grid: Tensor = model.avgpool(model.features[-1](feature_map))  # (N, K, 7, 7); AlexNet 6 x 6
+    logits: Tensor = model.classifier(grid.flatten(1))  # (N, C)
+    return logits
+
+
+def _normalised_head(model: Any, feature_map: Tensor) -> Tensor:
+    """ConvNeXt: a layer norm between pooling and linear layer."""
+    logits: Tensor = model.classifier(model.avgpool(feature_map))  # (N, K, 1, 1) -> (N, C)
+    return logits
+
+
+def _convolved_head(model: Any, feature_map: Tensor) -> Tensor:
+    """SqueezeNet: a 1x1 convolution and a ReLU before the pooling."""
+    logits: Tensor = model.classifier(feature_map)  # (N, C, 1, 1)
+    return logits.flatten(1)
+
+
+def _layers(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
+    return partial(_chain, layers=names)
+
+
+def _rescaled_layers(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
+    return partial(_rescaled_chain, layers=names)
+
+
+def _pooled(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
+    return partial(_pooled_chain, layers=names)
+
+
+SMALL_RESNET = Family(
+    "small_resnet (ours)", _layers("features"), _pooled("fc"), attrgetter("fc"), stride=8, smallest_input=8
+)
+
+# By the torchvision module that defines the family's models.
+FAMILIES: dict[str, Family] = {
+    "resnet": Family(
+        "ResNet, ResNeXt, Wide ResNet",
+        _layers("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"),
+        _pooled("fc"),
+        attrgetter("fc"),
+        stride=32,
+    ),
+    "vgg": Family("VGG", _unpooled_features, _max_pooled_head, None, stride=16),
+    "inception": Family(
+        "Inception v3",
+        _rescaled_layers(
+            *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
+            *("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
+            *("Mixed_5b", "Mixed_5c", "Mixed_5d"),
+            *("Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+            *("Mixed_7a", "Mixed_7b", "Mixed_7c"),
+        ),
+        _pooled("dropout", "fc"),
+        attrgetter("fc"),
+        stride=32,
+        smallest_input=75,
+    ),
+    "googlenet": Family(
+        "GoogLeNet",
+        _rescaled_layers(
+            *("conv1", "maxpool1", "conv2", "conv3", "maxpool2"),
+            *("inception3a", "inception3b", "maxpool3"),
+            *("inception4a", "inception4b", "inception4c", "inception4d", "inception4e", "maxpool4"),
+            *("inception5a", "inception5b"),
+        ),
+        _pooled("dropout", "fc"),
+        attrgetter("fc"),
+        stride=32,
+    ),
+    "densenet": Family(
+        "DenseNet", _rectified_features, _pooled("classifier"), attrgetter("classifier"), stride=32
+    ),
+    "mobilenetv2": Family(
+        "MobileNet v2", _layers("features"), _pooled("classifier"), attrgetter("classifier.1"), stride=32
+    ),
+    "mobilenetv3": Family("MobileNet v3", _layers("features"), _pooled("classifier"), None, stride=32),
+    "efficientnet": Family(
+        "EfficientNet v1, v2",
+        _layers("features"),
+        _pooled("classifier"),
+        attrgetter("classifier.1"),
+        stride=32,
+    ),
+    "convnext": Family("ConvNeXt", _layers("features"), _normalised_head, None, stride=32),
+    "regnet": Family(
+        "RegNet X, Y", _layers("stem", "trunk_output"), _pooled("fc"), attrgetter("fc"), stride=32
+    ),
+    "squeezenet": Family("SqueezeNet", _layers("features"), _convolved_head, None, stride=16),
+    "mnasnet": Family(
+        "MNASNet", _layers("layers"), _pooled("classifier"), attrgetter("classifier.1"), stride=32
+    ),
+    "shufflenetv2": Family(
+        "ShuffleNet v2",
+        _layers("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"),
+        _pooled("fc"),
+        attrgetter("fc"),
+        stride=32,
+    ),
+    "alexnet": Family("AlexNet", _unpooled_features, _max_pooled_head, None, stride=16, smallest_input=63),
+}
+
+# Token grids, not feature maps of a convolution: the cut above does not fit them.
+TRANSFORMERS: dict[str, str] = {
+    "vision_transformer": "ViT",
+    "swin_transformer": "Swin Transformer",
+    "maxvit": "MaxViT",
+}

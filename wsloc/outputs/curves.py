@@ -1,0 +1,43 @@
+"""The picture of a training: losses and errors against epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wsloc.files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PANELS = {
+    "loss": {"train_loss": "training", "validation_loss": "validation"},
+    "error": {"train_error": "training (augmented)", "validation_error": "validation"},
+}
+COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: told apart by colour-blind readers
+
+
+def save_training_curve(history: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw loss and error of each epoch, as PNG; written whole or not at all.
+
+    Args:
+        history: one record an epoch, with `epoch` (from 0), `train_loss` and whatever else of `PANELS` there is.
+        path: the file.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 - half a second that only trainings pay
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axes, (title, lines) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        for colour, (key, label) in zip(COLOURS, lines.items(), strict=True):
+            points = [(record["epoch"] + 1, record[key]) for record in history if key in record]
+            if points:
+                axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=".")
+        axes.set(title=title, xlabel="epoch")
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)

@@ -1,0 +1,28 @@
+"""The formats that boxes can be had in, by the name that asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsloc.outputs import coco, csv_table, voc, yolo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from wsloc.outputs.predictions import Records
+    from wsloc.records import Classes
+
+FORMATS: dict[str, Callable[[Records, Classes, Path], None]] = {
+    "csv": csv_table.write,
+    "coco": coco.write,
+    "voc": voc.write,
+    "yolo": yolo.write,
+}
+"""name -> `write(records, classes, folder)`; jsonl and npz are written while the run goes."""
+
+CHECKS: dict[str, Callable[[Callable[[], Iterable[str]], Path], None]] = {
+    "voc": voc.check,
+    "yolo": yolo.check,
+}
+"""name -> `check(images, folder)`, which refuses image ids before a run that its format would refuse after it."""
