@@ -66,17 +66,21 @@ def _cells(height: int, width: int) -> Iterator[tuple[int, int]]:
 
 def _classify(feature: Floats, weight: Floats, bias: Floats) -> Floats:
     """The classifier on one feature vector (K,): (C,)."""
-    return np.array([sum(w * v for w, v in zip(weight[c], feature, strict=True)) + bias[c] for c in range(len(bias))])
+    logits: Floats = np.array(bias, np.float64)
+    for c in range(len(weight)):
+        for k in range(len(feature)):
+            logits[c] += weight[c, k] * feature[k]
+    return logits
 
 
 def _softmax(logits: Floats) -> Floats:
     powers = [math.exp(logit - max(logits)) for logit in logits]
-    return np.array(powers) / sum(powers)
+    return np.array([power / math.fsum(powers) for power in powers])
 
 
 def _entropy(probabilities: Floats) -> float:
     """Eq. 2, in nats; 0 log 0 is 0."""
-    return -sum(p * math.log(p) for p in probabilities if p > 0)
+    return -math.fsum(p * math.log(p) for p in probabilities if p > 0)
 
 
 def _entropy_weights(entropies: Floats) -> Floats:
@@ -95,8 +99,8 @@ def _pool(feature_map: Floats, weights: Floats) -> Floats:
     height, width = weights.shape
     pooled = np.zeros(len(feature_map))
     for row, column in _cells(height, width):
-        pooled += weights[row, column] * feature_map[:, row, column]
-    return pooled / (height * width)
+        pooled += weights[row, column] * feature_map[:, row, column] / (height * width)
+    return pooled
 
 
 def _top5(class_weights: Floats, logits: Floats) -> Floats:

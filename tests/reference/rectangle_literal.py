@@ -21,19 +21,26 @@ def by_definition(values: npt.NDArray[Any], share: Fraction) -> tuple[Box, Fract
     """
     fractions = [Fraction(value) for value in values.ravel().tolist()]
     unit = max(fraction.denominator for fraction in fractions)  # floats: all denominators are powers of two
-    cells = np.array([int(fraction * unit) for fraction in fractions], dtype=object).reshape(values.shape)
+    height, width = values.shape
+    cells = np.array([int(fraction * unit) for fraction in fractions], object).reshape(height, width)
     total = cells.sum()
-    best = min(
+    _, negative_mass, top, left, bottom, right = min(
         ((bottom - top) * (right - left), -mass, top, left, bottom, right)
-        for top, bottom in combinations(range(cells.shape[0] + 1), 2)
-        for left, right in combinations(range(cells.shape[1] + 1), 2)
+        for top, bottom in combinations(range(height + 1), 2)
+        for left, right in combinations(range(width + 1), 2)
         if (mass := cells[top:bottom, left:right].sum()) >= share * total
     )
-    return best[2:], Fraction(-best[1], total)
+    return (top, left, bottom, right), Fraction(-negative_mass, total)
 
 
-def by_two_pointers(cells: npt.NDArray[np.int64], share: Fraction) -> tuple[Box, Fraction]:
-    """The same for integer cells in O(h^2 w): for each pair of rows, all shortest runs of columns in one pass."""
+def by_two_pointers(
+    cells: npt.NDArray[np.int64], share: Fraction, *, skip_light: bool = True
+) -> tuple[Box, Fraction]:
+    """The same for integer cells in O(h^2 w): for each pair of rows, all shortest runs of columns in one pass.
+
+    `skip_light` passes over pairs that do not hold the share at full width: without it the time hardly depends
+    on the map.
+    """
     height, width = cells.shape
     above = np.vstack([np.zeros((1, width), np.int64), cells.cumsum(axis=0)])  # (h + 1, w)
     total = int(above[-1].sum())
@@ -41,7 +48,7 @@ def by_two_pointers(cells: npt.NDArray[np.int64], share: Fraction) -> tuple[Box,
     best = (height * width + 1, 0, 0, 0, 0, 0)
     for top, bottom in combinations(range(height + 1), 2):
         band = above[bottom] - above[top]
-        if band.sum() < needed:
+        if skip_light and band.sum() < needed:
             continue
         columns = band.tolist()
         left = mass = 0
@@ -52,4 +59,5 @@ def by_two_pointers(cells: npt.NDArray[np.int64], share: Fraction) -> tuple[Box,
                 left += 1
             if mass >= needed:
                 best = min(best, ((bottom - top) * (right - left), -mass, top, left, bottom, right))
-    return best[2:], Fraction(-best[1], total)
+    _, negative_mass, *box = best
+    return (box[0], box[1], box[2], box[3]), Fraction(-negative_mass, total)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +9,16 @@ import pytest
 import torch
 
 from tests.reference import example_maps
-from tests.reference.components_literal import Component, bounding_box, components
+from tests.reference.components_literal import bounding_box, components
 from tests.reference.rectangle_literal import by_definition
 from wsloc.errors import MapError
 from wsloc.regions.components import mass_boxes, threshold_boxes
 from wsloc.regions.rectangle import Rectangle, smallest_rectangle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.reference.components_literal import Component
 
 THRESHOLDS = (0.0, 0.1, 0.2, 1 / 3, 0.5, 0.9, 1.0)
 

@@ -83,7 +83,9 @@ def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
         DataError: if the file cannot be read, or names a class that the network does not have.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected")
+        raise DataError(
+            f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected"
+        )
     labels: dict[str, ClassIndices] = {}
     for sample in read_annotations(path):
         try:

@@ -1,18 +1,18 @@
-"""Images read ahead by worker processes, a bounded number in flight, handed over in their order."""
+"""Images read ahead: decoded and resized by worker processes, handed over in batches, in their order."""
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
 
 from wsloc.errors import ImageError
 from wsloc.inputs.images import decode
+from wsloc.inputs.workers import LostWorkerError, read_ahead
 from wsloc.records import Failure, ImageFile
 
 if TYPE_CHECKING:
@@ -66,25 +66,6 @@ def prepare(
     return LoadedImage(image, size, pixels, np.asarray(picture))
 
 
-class _Batches(Dataset[LoadedBatch]):
-    """Batch i of a list of images."""
-
-    def __init__(
-        self, files: Sequence[ImageFile], preprocessing: Preprocessing, batch_size: int, *, with_picture: bool
-    ) -> None:
-        self.files = files
-        self.preprocessing = preprocessing
-        self.batch_size = batch_size
-        self.with_picture = with_picture
-
-    def __len__(self) -> int:
-        return -(-len(self.files) // self.batch_size)
-
-    def __getitem__(self, number: int) -> LoadedBatch:
-        members = self.files[number * self.batch_size : (number + 1) * self.batch_size]
-        return [load(file, self.preprocessing, with_picture=self.with_picture) for file in members]
-
-
 def load_batches(
     files: Sequence[ImageFile],
     preprocessing: Preprocessing,
@@ -93,7 +74,7 @@ def load_batches(
     workers: int,
     with_picture: bool = False,
 ) -> Iterator[LoadedBatch]:
-    """The images in batches, in their order; at most two batches a worker are held.
+    """The images in batches, in their order; at most one batch a worker is held.
 
     Args:
         files: what to read.
@@ -101,22 +82,24 @@ def load_batches(
         batch_size: images a batch.
         workers: processes that decode and resize; 0 does it in this one.
         with_picture: whether to keep the upright picture for an overlay.
+
+    Raises:
+        ImageError: if a worker process was killed; an image that fails is a `Failure` in its batch.
     """
-    loader: DataLoader[LoadedBatch] = DataLoader(
-        _Batches(files, preprocessing, batch_size, with_picture=with_picture),
-        batch_size=None,
-        num_workers=workers,
-        collate_fn=_unchanged,
-        worker_init_fn=ignore_interrupts,
-    )
-    yield from loader
+    batches = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
+    work = partial(_load_batch, batches, preprocessing, with_picture)
+    try:
+        yield from read_ahead(work, len(batches), workers)
+    except LostWorkerError as error:
+        first = error.number * batch_size
+        batch = batches[error.number]
+        raise ImageError(
+            f"images {first + 1} to {first + len(batch)} of {len(files)} ({batch[0].image} to {batch[-1].image}): "
+            f"{error}: try a smaller --batch-size, or --workers 0"
+        ) from error
 
 
-def ignore_interrupts(_worker: int) -> None:
-    """Ctrl-C reaches the whole process group: only the main process answers it, and ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _unchanged(batch: LoadedBatch) -> LoadedBatch:
-    """NumPy arrays travel through the workers' pipes: no shared memory, which containers keep small."""
-    return batch
+def _load_batch(
+    batches: Sequence[Sequence[ImageFile]], preprocessing: Preprocessing, with_picture: bool, number: int
+) -> LoadedBatch:
+    return [load(file, preprocessing, with_picture=with_picture) for file in batches[number]]

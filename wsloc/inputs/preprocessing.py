@@ -113,10 +113,7 @@ def box_to_image(
         image_size: (height, width) of the upright image.
     """
     top, left, bottom, right = edges
-    across, down = image_size[1] / input_size[1], image_size[0] / input_size[0]
-    return (
-        max(0.0, left * across),
-        max(0.0, top * down),
-        min(float(image_size[1]), right * across),
-        min(float(image_size[0]), bottom * down),
-    )
+    height, width = image_size
+    rows, columns = input_size
+    # Multiplied first: the input's last edge is then the image's, to the last bit.
+    return (left * width / columns, top * height / rows, right * width / columns, bottom * height / rows)

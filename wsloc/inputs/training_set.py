@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from wsloc.inputs.images import decode
-from wsloc.inputs.loading import ignore_interrupts
+from wsloc.errors import DataError, ImageError, TrainingError
+from wsloc.inputs.images import decode, printable
+from wsloc.inputs.workers import LostWorkerError, read_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.records import Classes, Sample
 
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]
 ASPECTS = (3 / 4, 4 / 3)  # of random crops, as Inception's augmentation has them
 
 
@@ -56,11 +57,35 @@ def augmented(
     return pixels
 
 
-class TrainingBatches(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]]):
+def require_pictures(samples: Sequence[Sample]) -> None:
+    """Refuse samples without a picture file, at once rather than in the midst of an epoch.
+
+    Raises:
+        DataError: naming the first image that has none, and how many have none.
+    """
+    missing = [sample for sample in samples if sample.path is None or not sample.path.is_file()]
+    if missing:
+        first = missing[0].path or missing[0].image
+        raise DataError(
+            f"{printable(first)}: there is no such picture ({len(missing)} of {len(samples)} images have none): "
+            "a training needs them all"
+        )
+
+
+class TrainingBatches:
     """The batches of one epoch: pixels uint8 (N, S, S, 3) and multi-hot targets float32 (N, C).
 
     The order of the images and every crop depend on (random seed, epoch, image) alone: not on the workers, and
     not on whether the run was interrupted before.
+
+    Args:
+        samples: labelled images.
+        classes: what the targets' columns mean; every label is one of their ids.
+        preprocessing: of pictures that are not augmented; its `image_size` is S.
+        augmentation: None leaves order and pictures as they are (validation).
+        batch_size: images a batch.
+        random_seed: of order and crops.
+        epoch: from 0.
     """
 
     def __init__(
@@ -78,21 +103,21 @@ class TrainingBatches(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float3
         self.index = {class_id: index for index, class_id in enumerate(classes.ids)}
         self.preprocessing = preprocessing
         self.augmentation = augmentation
+        self.epoch = epoch
         self.key = (random_seed, epoch)
         order = np.arange(len(samples))
+        whole = len(order)
         if augmentation is not None:
             np.random.default_rng(self.key).shuffle(order)
-        # The last, smaller batch of a shuffled epoch is left out: batch norm on a few images is noise.
-        whole = len(order) // batch_size * batch_size if augmentation is not None else len(order)
-        whole = whole or len(order)
+            # The last, smaller batch of a shuffled epoch is left out: batch norm on a few images is noise.
+            whole = len(order) // batch_size * batch_size or len(order)
         self.batches = [order[start : start + batch_size] for start in range(0, whole, batch_size)]
+        self.left_out = order[whole:]
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __getitem__(self, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        if number >= len(self.batches):
-            raise IndexError(number)
+    def __getitem__(self, number: int) -> Batch:
         members = self.batches[number]
         pixels = np.stack([self._pixels(int(member)) for member in members])  # (N, S, S, 3)
         targets = np.zeros((len(members), len(self.index)), np.float32)  # (N, C)
@@ -101,30 +126,40 @@ class TrainingBatches(Dataset[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float3
         return pixels, targets
 
     def _pixels(self, member: int) -> npt.NDArray[np.uint8]:
-        path = self.samples[member].path
-        if path is None:
-            raise ValueError(f"{self.samples[member].image} has no picture to train on")
-        picture = decode(path)
+        picture = self._picture(member)
         if self.augmentation is None:
             return self.preprocessing.resized(picture)
         random = np.random.default_rng((*self.key, member))
         return augmented(picture, self.preprocessing.image_size, self.augmentation, random)
 
+    def _picture(self, member: int) -> Image.Image:
+        path = self.samples[member].path
+        if path is None:
+            raise DataError(f"{self.samples[member].image} has no picture to train on")
+        try:
+            return decode(path)
+        except ImageError as error:
+            raise DataError(f"{error}: a training needs all its pictures: mend it, or take it out") from error
+
     def load(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches as tensors, read ahead by `workers` processes."""
-        loader: DataLoader[tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]] = DataLoader(
-            self,
-            batch_size=None,
-            num_workers=workers,
-            collate_fn=_unchanged,
-            worker_init_fn=ignore_interrupts,
-        )
-        for pixels, targets in loader:
-            yield torch.from_numpy(pixels), torch.from_numpy(targets)
+        """The batches as tensors, read ahead by `workers` processes.
 
+        Epoch 0 looks at every picture, at those left out of its batches too, so that a damaged one ends a
+        training in its first epoch and not in the tenth.
 
-def _unchanged(
-    batch: tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]],
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """NumPy arrays travel through the workers' pipes: no shared memory, which containers keep small."""
-    return batch
+        Raises:
+            DataError: if a picture is missing or cannot be decoded; names it.
+            TrainingError: if a worker process was killed.
+        """
+        if self.epoch == 0:
+            require_pictures(self.samples)
+        try:
+            for pixels, targets in read_ahead(self.__getitem__, len(self), workers):
+                yield torch.from_numpy(pixels), torch.from_numpy(targets)
+        except LostWorkerError as error:
+            raise TrainingError(
+                f"batch {error.number + 1} of {len(self)}: {error}: try a smaller --batch-size, or --workers 0"
+            ) from error
+        if self.epoch == 0:
+            for member in self.left_out:
+                self._picture(int(member))

@@ -6,24 +6,38 @@ The file is a torch zip of plain values and tensors, read with `weights_only=Tru
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 import zipfile
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from wsloc.errors import CheckpointError, WslocError
+from wsloc.errors import CheckpointError, OutputError
 from wsloc.files import replacing
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 FORMAT = "wsloc-checkpoint"
 FORMAT_VERSION = 1
+
+_ZIP = b"PK\x03\x04"
+# What stands in place of weights after a download that went wrong: first bytes -> what it is, and the remedy.
+_IMPOSTORS = {
+    b"<!doctype": "it is a web page: download the file itself",
+    b"<html": "it is a web page: download the file itself",
+    b"version https://git-lfs": "it is a git LFS pointer: fetch the file itself with `git lfs pull`",
+}
+_DAMAGED = "cannot be read: it is damaged or cut short, or no weights file"
+_FOREIGN_OBJECT = re.compile(r"GLOBAL ([\w.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +68,18 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all; the same checkpoint gives the same bytes under any name.
 
     Args:
         checkpoint: what to keep.
         path: the file.
         half: store floating-point weights as float16: half the size; they are float32 again once loaded.
+            Entries that float16 cannot hold (beyond 65,504) keep their precision.
 
     Raises:
         OutputError: if the file cannot be written.
+        TypeError: if options, recipe or data hold anything but plain values, which could not be read again.
     """
-    weights = {
-        name: (value.half() if half and value.is_floating_point() else value).detach().cpu().contiguous()
-        for name, value in checkpoint.weights.items()
-    }
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -77,13 +89,42 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path, *, half: bool = False) -
         "class_ids": list(checkpoint.classes.ids),
         "class_names": list(checkpoint.classes.names),
         "preprocessing": checkpoint.preprocessing.to_dict(),
-        "options": dict(checkpoint.options),
-        "recipe": dict(checkpoint.recipe),
-        "data": dict(checkpoint.data),
-        "weights": weights,
+        "options": checkpoint.options,
+        "recipe": checkpoint.recipe,
+        "data": checkpoint.data,
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    weights = {name: _stored(value, half=half) for name, value in checkpoint.weights.items()}
+    content = {**_plain(content, "checkpoint"), "weights": weights}
+    # A stream, not the path: torch would write the name of the temporary file into the archive.
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # how torch reports that it could write a part only
+            raise OutputError(f"cannot write {path}: is the disk full?") from error
+
+
+def _stored(value: Tensor, *, half: bool) -> Tensor:
+    # A copy of its own: of a view, torch would store all that it is a view of.
+    value = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    if half and value.is_floating_point():
+        halved = value.half()
+        return halved if torch.equal(halved.isfinite(), value.isfinite()) else value
+    return value
+
+
+def _plain(value: Any, place: str) -> Any:
+    """The value as Python's own types, which reading allows; NumPy's scalars are converted."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner, f"{place}.{key}") for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, place) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise TypeError(f"{place} is a {type(value).__name__}: checkpoints hold plain values only")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -94,78 +135,161 @@ def load_checkpoint(path: Path) -> Checkpoint:
             that would run code.
     """
     content = read_untrusted(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not is_checkpoint(content):
         raise CheckpointError(
             f"{path} holds weights, but is no wsloc checkpoint: bring it in with "
             f"`wsloc import {path} --backbone NAME --method gap|ep --classes names.txt`"
         )
-    if content.get("format_version") != FORMAT_VERSION:
+    version = content.get("format_version")
+    if not isinstance(version, int) or version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} is of checkpoint format {content.get('format_version')}; this wsloc reads {FORMAT_VERSION}: "
-            "use the wsloc version that wrote it, or a newer one"
+            f"{path} is of checkpoint format {version if isinstance(version, int) else 'unknown'}; this wsloc "
+            f"reads {FORMAT_VERSION}: use the wsloc version that wrote it, or a newer one"
         )
     try:
         return _checkpoint(content)
-    except (KeyError, TypeError, ValueError, AttributeError, WslocError) as error:
-        raise CheckpointError(f"{path} is damaged: {error!s} is missing or not as it should be") from error
+    except (CheckpointError, OverflowError) as error:
+        raise CheckpointError(f"{path} cannot be used: {error}") from error
+
+
+def is_checkpoint(content: object) -> bool:
+    """Whether what `read_untrusted` gave is a wsloc checkpoint (of any version)."""
+    if not isinstance(content, dict):
+        return False
+    kind = content.get("format")
+    return isinstance(kind, str) and kind == FORMAT
 
 
 def _checkpoint(content: dict[str, Any]) -> Checkpoint:
-    ids, names = tuple(map(str, content["class_ids"])), tuple(map(str, content["class_names"]))
-    if not ids or len(ids) != len(names) or len(set(ids)) != len(ids):
-        raise ValueError("the list of classes")
-    if content["task"] not in TASKS:
-        raise ValueError(f"the task {content['task']!r}")
-    weights = content["weights"]
-    if not all(isinstance(value, Tensor) for value in weights.values()):
-        raise TypeError("the weights")
+    def taken(name: str, kind: type) -> Any:
+        if not isinstance(content.get(name), kind):
+            raise CheckpointError(f"its {name!r} is missing, or no {kind.__name__}")
+        return content[name]
+
+    classes = Classes(tuple(taken("class_ids", list)), tuple(taken("class_names", list)))
+    if not all(isinstance(word, str) for word in (*classes.ids, *classes.names)):
+        raise CheckpointError("its classes are not all words")
+    if not classes.ids or len(classes.ids) != len(classes.names) or len(set(classes.ids)) != len(classes):
+        raise CheckpointError(
+            f"its classes do not fit ({len(classes)} ids, {len(set(classes.ids))} different, "
+            f"{len(classes.names)} names)"
+        )
+    if taken("task", str) not in TASKS:
+        raise CheckpointError(f"its task is {content['task']!r}, not {' or '.join(TASKS)}")
     return Checkpoint(
-        method=str(content["method"]),
-        backbone=str(content["backbone"]),
-        classes=Classes(ids, names),
-        preprocessing=Preprocessing.from_dict(content["preprocessing"]),
-        weights={
-            str(name): value.float() if value.is_floating_point() else value
-            for name, value in weights.items()
-        },
-        task=str(content["task"]),
-        options=dict(content["options"]),
-        recipe=dict(content["recipe"]),
-        data=dict(content["data"]),
+        method=taken("method", str),
+        backbone=taken("backbone", str),
+        classes=classes,
+        preprocessing=Preprocessing.from_dict(taken("preprocessing", dict)),
+        weights=checked_weights(taken("weights", dict)),
+        task=content["task"],
+        options=taken("options", dict),
+        recipe=taken("recipe", dict),
+        data=taken("data", dict),
     )
+
+
+def checked_weights(state: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """A state dict as networks take it: dense tensors, floating-point ones as float32, all of them finite.
+
+    Raises:
+        CheckpointError: if an entry is something else; names the entry, not the file.
+    """
+    weights = {}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise CheckpointError(
+                f"its weight {name!r} is a {type(value).__name__}, not a tensor by its name"
+            )
+        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+            raise CheckpointError(f"its weight {name!r} is sparse, quantized, complex or without data")
+        weights[name] = value.detach().float() if value.is_floating_point() else value
+        if not weights[name].isfinite().all():
+            raise CheckpointError(
+                f"its weight {name!r} is not finite: the training that wrote it has diverged"
+            )
+    if not weights:
+        raise CheckpointError("it has no weights")
+    return weights
 
 
 def read_untrusted(path: Path) -> Any:
     """The content of a torch file (or a .safetensors file), never executing any of it.
 
     Raises:
-        CheckpointError: if the file is missing, empty, damaged, or a pickle of anything but tensors and plain
-            values.
+        CheckpointError: if the file is missing, empty, damaged (by its checksums, where it has any), or a pickle
+            of anything but tensors and plain values.
     """
-    if not path.exists():
-        raise CheckpointError(f"{path} is not there: name a checkpoint or weights file")
-    if not path.is_file():
-        raise CheckpointError(f"{path} is a folder: name a checkpoint or weights file")
-    if path.suffix == ".safetensors":
+    first_bytes = _first_bytes(path)
+    for beginning, reason in _IMPOSTORS.items():
+        if first_bytes.lstrip().lower().startswith(beginning):
+            raise CheckpointError(f"{path} cannot be read: {reason}")
+    if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
+    if first_bytes.startswith(_ZIP):
+        _check_archive(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of its own deprecated types in older files
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+        found = _FOREIGN_OBJECT.search(str(error))
+        if found is not None:
             raise CheckpointError(
-                f"{path} is refused: it is a pickle that could run code, or no weights file at all; save only the "
-                "state dict (torch.save(model.state_dict(), FILE)) or use .safetensors"
+                f"{path} is refused: it is a pickle that could run code (it holds {found[1]}): save only the state "
+                "dict (torch.save(model.state_dict(), FILE)), or use .safetensors"
             ) from error
-        raise CheckpointError(f"{path} cannot be read: it is damaged, or no weights file") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = (
-            "it is empty" if path.stat().st_size == 0 else "it is damaged or cut short, or no weights file"
-        )
-        raise CheckpointError(f"{path} cannot be read: {reason}") from error
+        raise CheckpointError(f"{path} {_DAMAGED}") from error
+    except Exception as error:  # a damaged pickle raises anything on its way to being refused
+        raise CheckpointError(f"{path} {_DAMAGED}") from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    """What a file begins with.
+
+    Raises:
+        CheckpointError: if there is nothing to read.
+    """
+    wanted = "name a checkpoint or weights file"
+    try:
+        if path.is_dir():
+            raise CheckpointError(f"{path} is a folder: {wanted}")
+        if not path.is_file():
+            raise CheckpointError(f"{path} is {'no file' if path.exists() else 'not there'}: {wanted}")
+        with path.open("rb") as stream:
+            first_bytes = stream.read(64)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}: {wanted}") from error
+    if not first_bytes:
+        raise CheckpointError(f"{path} cannot be read: it is empty")
+    return first_bytes
+
+
+def _check_archive(path: Path) -> None:
+    """Refuses archives of something else, and those whose content is not what was written.
+
+    Raises:
+        CheckpointError: as it says.
+    """
+    try:
+        names = _verified_names(path)
     except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be read: it is damaged, or no weights file ({type(error).__name__})"
-        ) from error
+        raise CheckpointError(f"{path} {_DAMAGED}") from error
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise CheckpointError(f"{path} is a TorchScript program: save its state_dict() instead")
+    if not any(name.endswith("/data.pkl") for name in names):
+        raise CheckpointError(f"{path} is a zip archive, but no torch file")
+
+
+def _verified_names(path: Path) -> list[str]:
+    """The entries of an archive, after a look at their checksums, which torch writes but does not compare."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if entry.CRC:  # 0: written with checksums switched off
+                with archive.open(entry) as stream:
+                    while stream.read(1 << 20):  # compares at the entry's end
+                        pass
+        return archive.namelist()
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -177,6 +301,6 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
     try:
         tensors: dict[str, Tensor] = load_file(path)
-    except Exception as error:
+    except Exception as error:  # the package's errors have no type in common
         raise CheckpointError(f"{path} cannot be read: it is damaged, or no safetensors file") from error
     return tensors

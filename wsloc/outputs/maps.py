@@ -56,4 +56,4 @@ def save_maps(path: Path, localization: Localization, classes: Classes) -> None:
         "image_size": np.array((localization.height, localization.width), dtype=np.int64),
     }
     with replacing(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **arrays)
+        np.savez(temporary, **arrays)

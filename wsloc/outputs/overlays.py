@@ -44,9 +44,9 @@ HEAT_COLOURS: Pixels = np.ascontiguousarray(cv2.applyColorMap(_LEVELS, cv2.COLOR
 OPACITY: npt.NDArray[np.float32] = (0.62 * (_LEVELS / 255.0) ** 0.8).astype(np.float32)
 """float32 (256, 1), 0-1: how far the heat covers the picture; nothing where the map is 0."""
 
-# Per level of the map, (1, 256, 3): what is left of the picture and what the heat adds; two look-ups blend.
-_KEPT: Pixels = np.repeat(np.rint(255 * (1 - OPACITY)).astype(np.uint8), 3, axis=1)[None]
-_ADDED: Pixels = np.rint(HEAT_COLOURS * OPACITY).astype(np.uint8)[None]
+# Per level of the map, (256, 1, 3): what is left of the picture and what the heat adds; two look-ups blend.
+_KEPT: Pixels = np.repeat(np.rint(255 * (1 - OPACITY)).astype(np.uint8), 3, axis=1)[:, None]
+_ADDED: Pixels = np.rint(HEAT_COLOURS * OPACITY).astype(np.uint8)[:, None]
 
 
 def draw_overlay(picture: Pixels, localization: Localization) -> Image.Image:
@@ -136,9 +136,8 @@ def _heated(canvas: Pixels, activation_map: npt.NDArray[np.float32], name: str) 
     levels = (np.maximum(activation_map, 0) * (255 / highest) + 0.5).astype(np.uint8)  # (H, W)
     size = (canvas.shape[1], canvas.shape[0])
     heat = cv2.resize(levels, size, interpolation=cv2.INTER_LINEAR)  # (h, w)
-    heat = cv2.merge((heat, heat, heat))  # (h, w, 3), as the look-up takes it
-    kept = cv2.multiply(canvas, cv2.LUT(heat, _KEPT), scale=1 / 255)
-    return np.asarray(cv2.add(kept, cv2.LUT(heat, _ADDED)), dtype=np.uint8)
+    kept = cv2.multiply(canvas, cv2.applyColorMap(heat, _KEPT), scale=1 / 255)  # (h, w, 3)
+    return np.asarray(cv2.add(kept, cv2.applyColorMap(heat, _ADDED)), dtype=np.uint8)
 
 
 def _tags(localization: Localization, size: tuple[int, int], line: int) -> list[Tag]:
