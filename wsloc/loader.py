@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
 
 from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.localizer import Localizer
+from wsloc.localizer import Localizer, evaluating
 from wsloc.methods import METHODS
-from wsloc.networks.backbones import build_backbone, default_input, imagenet_classes, prepare_state
+from wsloc.networks.backbones import available_backbones, build_backbone, default_input, prepare_state
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.hooked import HookedNetwork
-from wsloc.networks.importing import import_state_dict
+from wsloc.networks.importing import import_state_dict, imported_classes
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT_SUFFIXES = frozenset({".pt", ".pth", ".ckpt", ".bin", ".tar", ".safetensors"})
 DEMO = "demo"
+AnyNetwork = TypeVar("AnyNetwork", bound="Network")
 
 
 def load(
@@ -48,12 +50,14 @@ def load(
 
     Args:
         source: a wsloc checkpoint (`demo` is the one that comes with the package), the name of a torchvision
-            classifier, or a torch module: images (N, 3, H, W) -> logits (N, C).
-        device: `auto` (CUDA, else Apple's MPS, else the CPU), or a torch device.
+            classifier, or a torch module: images (N, 3, H, W) -> logits (N, C). A module stays as it is: on its
+            device, in its mode; it is asked in evaluation mode.
+        device: a torch device, or `auto`: CUDA, else Apple's MPS, else the CPU; a module's own.
         precision: `float32`, `bfloat16`, or `auto`, which is float32: boxes are the same on every device.
         weights: for a model name: `DEFAULT` (torchvision's, downloaded once), a state dict's file, or None
             (random, from `random_seed`: for timing and tests).
-        classes: names of the outputs, where the source does not hold them.
+        classes: names of the outputs, in place of the source's own; without any, 1000 outputs are taken for
+            ImageNet's, and others are numbered.
         target_layer: the layer whose output is explained, for a module (required) or in place of the last
             feature map; a submodule or its dotted name. Grad-CAM is then the only map.
         preprocessing: in place of the source's own; a module has none.
@@ -64,34 +68,41 @@ def load(
 
     Raises:
         CheckpointError: if a weights file cannot be read, or weights cannot be fetched.
-        UnsupportedError: if the model, device or an option is not known.
+        UnsupportedError: if the model, device or an option is not known, or they do not go together.
     """
-    place = resolve_device(device)
-    if isinstance(source, nn.Module):
-        found = _from_module(source, target_layer, preprocessing, classes)
-    elif _is_checkpoint(source):
-        found = _from_checkpoint(checkpoint_path(source))
-    else:
-        found = _from_model(str(source), weights, random_seed)
-    network, its_classes, its_preprocessing, its_task, method = found
-    if target_layer is not None and not isinstance(source, nn.Module):
-        network = HookedNetwork(network, target_layer)
     if precision not in {"auto", "float32", "bfloat16"}:
         raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
     if task is not None and task not in TASKS:
         raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
-    if not isinstance(source, nn.Module):
-        # Channels last is the faster layout for convolutions on CPUs and GPUs; a user's own module stays as it is.
-        network = network.to(device=place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]  # torch's stub misses the keyword pair
-    return Localizer(
+    if isinstance(source, nn.Module):
+        localizer = _from_module(source, target_layer, preprocessing, device)
+    else:
+        place = resolve_device(device)
+        localizer = (
+            _from_checkpoint(checkpoint_path(source), place)
+            if names_checkpoint(source)
+            else _from_model(str(source), weights, random_seed, place)
+        )
+    network = localizer.network
+    used = _adapted(preprocessing or localizer.preprocessing, image_size, resize, network)
+    if target_layer is not None and not isinstance(source, nn.Module):
+        network = _hooked(network, target_layer)
+    return replace(
+        localizer,
         network=network,
-        classes=_named(classes, its_classes),
-        preprocessing=_adapted(preprocessing or its_preprocessing, image_size, resize),
-        task=task or its_task,
-        source=method,
-        device=place,
+        classes=_named(classes, localizer.classes),
+        preprocessing=used,
+        task=task or localizer.task,
         bfloat16=precision == "bfloat16",
     )
+
+
+def names_checkpoint(source: str | Path) -> bool:
+    """Whether a source is the file of a checkpoint, rather than a model's name."""
+    if isinstance(source, Path) or source == DEMO:
+        return True
+    path = Path(source)
+    return source not in available_backbones() and (path.suffix in CHECKPOINT_SUFFIXES or path.is_file())
 
 
 def checkpoint_path(source: str | Path) -> Path:
@@ -109,20 +120,7 @@ def checkpoint_path(source: str | Path) -> Path:
     raise CheckpointError("the demo checkpoint is not in this installation: install wsloc from its wheel")
 
 
-def _is_checkpoint(source: str | Path) -> bool:
-    path = Path(source)
-    return (
-        isinstance(source, Path)
-        or str(source) == DEMO
-        or path.is_file()
-        or path.suffix in CHECKPOINT_SUFFIXES
-    )
-
-
-_Found = tuple["Network", Classes, Preprocessing, str, str]
-
-
-def _from_checkpoint(path: Path) -> _Found:
+def _from_checkpoint(path: Path, place: torch.device) -> Localizer:
     checkpoint = load_checkpoint(path)
     if checkpoint.method not in METHODS:
         raise CheckpointError(
@@ -137,50 +135,74 @@ def _from_checkpoint(path: Path) -> _Found:
         raise CheckpointError(
             f"{path} is damaged: its weights do not fit its backbone {checkpoint.backbone}"
         ) from error
-    return network, checkpoint.classes, checkpoint.preprocessing, checkpoint.task, checkpoint.method
+    return Localizer(
+        _placed(network, place),
+        checkpoint.classes,
+        checkpoint.preprocessing,
+        checkpoint.task,
+        source=checkpoint.method,
+        device=place,
+    )
 
 
-def _from_model(name: str, weights: str | Path | None, random_seed: int) -> _Found:
+def _from_model(name: str, weights: str | Path | None, random_seed: int, place: torch.device) -> Localizer:
     size, mean, std = default_input(name)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(random_seed)
-        if weights is None or str(weights) in {"none", "DEFAULT"}:
-            network = build_backbone(name, weights="DEFAULT" if str(weights) == "DEFAULT" else None)
-            outputs = 1000
-        else:
-            imported = import_state_dict(Path(weights), name)
-            network, outputs = build_backbone(name, classes=imported.classes), imported.classes
-            network.model.load_state_dict(prepare_state(network.model, imported.weights), strict=False)
-    classes = imagenet_classes() if outputs == 1000 else _numbered(outputs)
-    return network, classes, Preprocessing(image_size=size, mean=mean, std=std), SINGLE_LABEL, "model"
+    outputs = 1000
+    if weights is None or str(weights) == "none":
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(
+                random_seed
+            )  # not torch.manual_seed: it reaches the GPUs' too
+            network = build_backbone(name)
+    elif str(weights) == "DEFAULT":
+        network = build_backbone(name, weights="DEFAULT")
+    else:
+        imported = import_state_dict(Path(weights), name)
+        outputs = imported.classes
+        with torch.random.fork_rng(devices=[]):
+            network = build_backbone(name, classes=outputs)
+        network.model.load_state_dict(prepare_state(network.model, imported.weights))
+    preprocessing = Preprocessing(image_size=size, mean=mean, std=std)
+    classes = imported_classes(None, outputs)
+    return Localizer(
+        _placed(network, place), classes, preprocessing, SINGLE_LABEL, source="model", device=place
+    )
 
 
 def _from_module(
     module: nn.Module,
     target_layer: nn.Module | str | None,
     preprocessing: Preprocessing | None,
-    classes: Sequence[str] | Classes | None,
-) -> _Found:
+    device: str | torch.device,
+) -> Localizer:
     if target_layer is None or preprocessing is None:
         raise UnsupportedError(
             "a module of your own needs target_layer= (the layer to explain) and preprocessing= "
             "(wsloc.Preprocessing(image_size=..., mean=..., std=...))"
         )
+    place = next(chain(module.parameters(), module.buffers()), torch.empty(0)).device
+    wanted = place if device == "auto" else resolve_device(device)
+    if wanted.type != place.type or wanted.index not in (None, place.index):
+        raise UnsupportedError(f"the module is on {place}: move it to {wanted} first, or leave device= out")
     network = HookedNetwork(module, target_layer)
-    count = 0 if classes is None else len(classes)
-    return network, _numbered(count or _outputs(network, preprocessing)), preprocessing, SINGLE_LABEL, "model"
+    blank = torch.zeros(1, 3, preprocessing.image_size, preprocessing.image_size, device=place)
+    with evaluating(network):
+        outputs = network.observe(blank, differentiable=False).logits.shape[1]
+    classes = imported_classes(None, outputs)
+    return Localizer(network, classes, preprocessing, SINGLE_LABEL, source="model", device=place)
 
 
-def _outputs(network: Network, preprocessing: Preprocessing) -> int:
-    """How many logits a module gives, by asking it once with a blank picture."""
-    parameter: Any = next(network.parameters(), torch.zeros(()))
-    blank = torch.zeros(1, 3, preprocessing.image_size, preprocessing.image_size, device=parameter.device)
-    return network.observe(blank, differentiable=False).logits.shape[1]
+def _placed(network: AnyNetwork, place: torch.device) -> AnyNetwork:
+    """The network on its device, in evaluation mode, laid out channels last: faster on CPUs and GPUs alike."""
+    moved: AnyNetwork = network.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses this pair of keywords
+    return moved.eval()
 
 
-def _numbered(count: int) -> Classes:
-    names = tuple(str(index) for index in range(count))
-    return Classes(names, names)
+def _hooked(network: Network, target_layer: nn.Module | str) -> HookedNetwork:
+    """A checkpoint or model explained at another of its layers; the model's own names of them are known."""
+    if isinstance(target_layer, str):
+        target_layer = dict(network.model.named_modules()).get(target_layer, target_layer)
+    return HookedNetwork(network, target_layer).eval()
 
 
 def _named(given: Sequence[str] | Classes | None, own: Classes) -> Classes:
@@ -195,10 +217,21 @@ def _named(given: Sequence[str] | Classes | None, own: Classes) -> Classes:
     return named
 
 
-def _adapted(preprocessing: Preprocessing, image_size: int | None, resize: str | None) -> Preprocessing:
+def _adapted(
+    preprocessing: Preprocessing, image_size: int | None, resize: str | None, network: Network
+) -> Preprocessing:
+    """The preprocessing with the user's changes, if the network takes inputs of that size."""
     try:
         if image_size is not None:
             preprocessing = replace(preprocessing, image_size=image_size)
-        return preprocessing if resize is None else replace(preprocessing, resize=resize)
+        if resize is not None:
+            preprocessing = replace(preprocessing, resize=resize)
     except ValueError as error:
         raise UnsupportedError(str(error)) from error
+    smallest = 1 if isinstance(network, HookedNetwork) else network.family.smallest_input
+    if preprocessing.image_size < smallest:
+        raise UnsupportedError(
+            f"{network.name} takes inputs of at least {smallest} pixels a side, not {preprocessing.image_size}: "
+            "give a larger --image-size"
+        )
+    return preprocessing

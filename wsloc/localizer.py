@@ -7,18 +7,18 @@ loaded images -> inputs (N, 3, H, W) -> feature_map (N, K, h, w), logits (N, C) 
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 import torch
 from PIL import Image
 
-from wsloc.errors import ImageError, UnsupportedError
-from wsloc.inputs.class_labels import ClassIndices, labels_of, resolve_choice
+from wsloc.errors import ImageError, MapError, UnsupportedError
+from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.images import upright_rgb
 from wsloc.inputs.loading import LoadedImage, load, load_batches, prepare
 from wsloc.inputs.preprocessing import box_to_image
@@ -29,50 +29,25 @@ from wsloc.networks.tasks import probabilities
 from wsloc.outputs.overlays import draw_overlay
 from wsloc.records import Failure, ImageFile, Localization, Prediction
 from wsloc.regions.components import mass_boxes, threshold_boxes
+from wsloc.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
     import numpy.typing as npt
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.methods import MapKind
     from wsloc.networks.network import Network
     from wsloc.records import Classes
     from wsloc.regions.rectangle import Rectangle
+    from wsloc.request import LocalizeOptions, MapOptions
 
 Picture = str | Path | Image.Image | np.ndarray[Any, Any]
-BOX_RULES = ("mass", "threshold")
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # as torch words it
 MANY_CLASSES = 50  # from here on lambda_top5 localizes better than lambda_c, whose p(c) look-alikes share
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked of every image of a run; the defaults are the command line's.
-
-    Attributes:
-        map: key of `MAPS`; None for the network's own (`Localizer.default_map`).
-        classes: how many of the best classes; or which class indices; or, by image id, which ones.
-        box: `mass` or `threshold`; None for the map's own rule.
-        mass: fraction of the map's total that a `mass` box holds, in (0, 1].
-        map_threshold: fraction of the map's maximum from which on a cell counts, 0-1.
-        boxes_per_class: components of the thresholded map that get a box of their own, heaviest first.
-        min_probability: predictions below it are left out, 0-1.
-        normalization: key of `NORMALIZATIONS`; None for the map's own.
-        keep_maps: whether the records hold the activation maps.
-    """
-
-    map: str | None = None
-    classes: int | ClassIndices | Mapping[str, ClassIndices] = 1
-    box: str | None = None
-    mass: float = 0.98
-    map_threshold: float = 0.2
-    boxes_per_class: int = 1
-    min_probability: float = 0.0
-    normalization: str | None = None
-    keep_maps: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +55,7 @@ class Localizer:
     """A network, what its outputs mean and what it takes; made by `wsloc.load`.
 
     Attributes:
-        network: on `device`, in evaluation mode.
+        network: on `device`.
         classes: what the outputs mean.
         preprocessing: how pictures become inputs.
         task: `single-label` or `multi-label`.
@@ -98,63 +73,75 @@ class Localizer:
     bfloat16: bool = False
 
     @overload
-    def localize(self, images: Picture, **options: Any) -> Localization: ...
+    def localize(  # type: ignore[overload-overlap]  # a str is a sequence of str, too: here it is a path
+        self, images: Picture, **options: Unpack[LocalizeOptions]
+    ) -> Localization: ...
 
     @overload
-    def localize(self, images: Sequence[Picture], **options: Any) -> list[Localization]: ...
+    def localize(
+        self, images: Sequence[Picture], **options: Unpack[LocalizeOptions]
+    ) -> list[Localization]: ...
 
     def localize(
         self,
         images: Picture | Sequence[Picture],
         *,
-        map: str | None = None,  # noqa: A002 - the command line's name
         classes: str | int | Sequence[str | int] = "top1",
         batch_size: int = 16,
-        **options: Any,
+        **options: Unpack[MapOptions],
     ) -> Localization | list[Localization]:
         """Where the network looks, in one image or several: the command line's results, with the maps.
 
         Args:
-            images: a path, a Pillow image, a uint8 array (H, W, 3) or (H, W), or a sequence of these. An EXIF
-                orientation is applied.
-            map: key of `MAPS`; None for the network's own.
+            images: a path, a Pillow image, a uint8 array (H, W, 3) or (H, W), or a list of these. An EXIF
+                orientation is applied. Pictures without a name are called `image-0`, `image-1`, ...
             classes: `top1`, `top5`, or classes by index, id or name.
             batch_size: images that go through the network at once.
-            **options: `box`, `mass`, `map_threshold`, `boxes_per_class`, `min_probability`, `normalization`:
-                see `Request`.
+            **options: `map`, `box`, `mass`, `map_threshold`, `boxes_per_class`, `min_probability` and
+                `normalization`, as `Request` describes them.
 
         Returns:
-            A record for one image, a list of them for several; `.overlay()` draws it.
+            A record for one image, a list of them for a list; `.overlay()` draws it.
 
         Raises:
-            ImageError: if an image cannot be read.
+            ImageError: if an image cannot be used.
             DataError: if a class is not known.
-            UnsupportedError: if the network and the map, or the map and the classes, do not go together.
+            UnsupportedError: if the network and the map, or the map and the classes, do not go together, or an
+                option is unknown or out of its range.
         """
-        request = Request(map=map, classes=resolve_choice(classes, self.classes), keep_maps=True, **options)
+        request = Request(classes=resolve_choice(classes, self.classes), **options)
         self.check(request)
-        several = isinstance(images, list | tuple)
-        pictures: Sequence[Any] = images if several else [images]  # type: ignore[assignment]  # narrowed above
-        loaded = [self._load(picture, number) for number, picture in enumerate(pictures)]
-        batches = [loaded[start : start + batch_size] for start in range(0, len(loaded), batch_size)]
-        records = [record for batch in batches for record in self.localize_batch(batch, request)]
-        found = [record for record in records if isinstance(record, Localization)]
-        return found if several else found[0]
+        if batch_size < 1:
+            raise UnsupportedError(f"batch_size is at least 1, not {batch_size}")
+        pictures: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
+        found: list[Localization] = []
+        for start in range(0, len(pictures), batch_size):
+            numbered = enumerate(pictures[start : start + batch_size], start)
+            batch = [self._load(picture, f"image-{number}") for number, picture in numbered]
+            for record in self.localize_batch(batch, request):
+                if isinstance(record, Failure):
+                    raise ImageError(record.error)
+                found.append(record)
+        return found if isinstance(images, list | tuple) else found[0]
 
-    def _load(self, picture: Picture, number: int) -> LoadedImage:
+    def _load(self, picture: Picture, name: str) -> LoadedImage | Failure:
+        """A picture at the input's size; `name` is its id unless it is a file."""
         if isinstance(picture, str | Path):
             path = Path(picture)
-            loaded = load(ImageFile(path.name, path), self.preprocessing, with_picture=True)
-            if isinstance(loaded, Failure):
-                raise ImageError(loaded.error)
-            return loaded
+            return load(ImageFile(path.name, path), self.preprocessing, with_picture=True)
         if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or not picture.size:
+            if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)) or picture.ndim not in (2, 3):
                 raise ImageError(
-                    f"image {number}: expected uint8 (H, W, 3) or (H, W), got {picture.dtype} {picture.shape}"
+                    f"{name}: expected a uint8 array (H, W, 3) or (H, W), got {picture.dtype} {picture.shape}"
                 )
             picture = Image.fromarray(picture)
-        return prepare(f"image-{number}", upright_rgb(picture), self.preprocessing, with_picture=True)
+        if not isinstance(picture, Image.Image):
+            raise ImageError(
+                f"{name}: expected a path, a Pillow image or a NumPy array, got {type(picture).__name__}"
+            )
+        if not picture.width or not picture.height:
+            raise ImageError(f"{name}: has no pixels")
+        return prepare(name, upright_rgb(picture), self.preprocessing, with_picture=True)
 
     def localize_files(
         self,
@@ -167,62 +154,53 @@ class Localizer:
     ) -> Iterator[list[Localization | Failure]]:
         """The records of image files, batch by batch, in their order; an image that fails is a `Failure`.
 
+        Args:
+            files: what to read.
+            request: what is asked of each image.
+            batch_size: images that go through the network at once.
+            workers: processes that decode and resize; 0 does it in this one.
+            with_pictures: whether records keep the picture for an overlay.
+
         Raises:
             UnsupportedError: as `check`.
+            ImageError: if a worker process was killed.
         """
         self.check(request)
         batches = load_batches(
-            files, self.preprocessing, batch_size=batch_size, workers=workers, with_picture=with_pictures
+            files,
+            self.preprocessing,
+            batch_size=batch_size,
+            workers=workers if len(files) > batch_size else 0,  # nothing to read ahead
+            with_picture=with_pictures,
         )
-        for batch in batches:
-            yield self.localize_batch(batch, request)
+        return (self.localize_batch(batch, request) for batch in batches)
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""
-        if self.source == "gap":
-            return "cam"
         if not self.network.has_linear_head:
             return "gradcam"
+        if self.source == "gap":
+            return "cam"
         return "entropy-top5" if len(self.classes) >= MANY_CLASSES and not class_named else "entropy-class"
 
     def kind(self, request: Request) -> tuple[str, MapKind]:
-        """Name and kind of the map that a request is answered with.
-
-        Raises:
-            UnsupportedError: if there is no map of that name.
-        """
-        name = request.map or self.default_map(class_named=not isinstance(request.classes, int))
-        if name not in MAPS:
-            raise UnsupportedError(f"unknown map {name!r}: choose one of {', '.join(MAPS)}")
+        """Name and kind of the map that a request is answered with."""
+        name = request.map or self.default_map(class_named=request.names_classes)
         return name, MAPS[name]
 
     def check(self, request: Request) -> None:
         """Refuse what cannot be answered, before any image is read.
 
         Raises:
-            UnsupportedError: if the network and the map, or the map and the classes, do not go together, or an
-                option is out of its range.
+            UnsupportedError: if the network and the map, or the map and the classes, do not go together.
         """
         name, kind = self.kind(request)
         if kind.needs_linear_head:
             self.network.linear()
-        if not kind.per_class and not isinstance(request.classes, int):
+        if request.names_classes and not kind.per_class:
             raise UnsupportedError(
-                f"the map {name} carries no class: name classes with --map entropy-class or cam"
+                f"the map {name} carries no class: for classes by name or label take entropy-class, cam or gradcam"
             )
-        if request.box not in (None, *BOX_RULES):
-            raise UnsupportedError(f"unknown box rule {request.box!r}: choose one of {', '.join(BOX_RULES)}")
-        if request.normalization not in (None, *NORMALIZATIONS):
-            raise UnsupportedError(
-                f"unknown normalization {request.normalization!r}: choose one of {', '.join(NORMALIZATIONS)}"
-            )
-        if not 0 < request.mass <= 1:
-            raise UnsupportedError(f"mass must be in (0, 1], not {request.mass}")
-        for option in ("map_threshold", "min_probability"):
-            if not 0 <= getattr(request, option) <= 1:
-                raise UnsupportedError(f"{option} must be in 0-1, not {getattr(request, option)}")
-        if request.boxes_per_class < 1:
-            raise UnsupportedError(f"boxes_per_class must be at least 1, not {request.boxes_per_class}")
 
     def localize_batch(
         self, batch: Sequence[LoadedImage | Failure], request: Request
@@ -231,41 +209,61 @@ class Localizer:
 
         Inputs of one size go through the network together; nothing is padded, since padding would enter the
         largest entropy and the mass.
-        """
-        records: list[Localization | Failure | None] = [None] * len(batch)
-        groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for position, item in enumerate(batch):
-            failure = item if isinstance(item, Failure) else _unlabelled(item, request)
-            if failure is not None:
-                records[position] = failure
-            elif isinstance(item, LoadedImage):
-                groups[item.pixels.shape].append(position)
-        for positions in groups.values():
-            images = [item for position in positions if isinstance(item := batch[position], LoadedImage)]
-            for position, record in zip(positions, self._localize_equal(images, request), strict=True):
-                records[position] = record
-        return [record for record in records if record is not None]
 
-    def _localize_equal(self, images: list[LoadedImage], request: Request) -> list[Localization]:
+        Raises:
+            UnsupportedError: if the batch does not fit into memory.
+        """
+        records: dict[int, Localization | Failure] = {}
+        groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+        for position, item in enumerate(batch):
+            if isinstance(item, Failure):
+                records[position] = item
+            elif request.names_classes and not request.named_classes(item.image):
+                error = f"{item.image}: the labels file has no label for it"
+                records[position] = Failure(item.image, error)
+            else:
+                groups[item.pixels.shape].append((position, item))
+        for members in groups.values():
+            found = self._localize_equal([image for _, image in members], request)
+            records |= {position: record for (position, _), record in zip(members, found, strict=True)}
+        return [records[position] for position in range(len(batch))]
+
+    def _localize_equal(self, images: list[LoadedImage], request: Request) -> list[Localization | Failure]:
         """The records of images whose inputs are of one size."""
-        _, kind = self.kind(request)
-        pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
-        with self._exact():
-            inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
-            network = self._pooled(kind)
-            observation = network.observe(inputs, differentiable=kind.needs_gradient, autocast=self.bfloat16)
-            scores = probabilities(observation.logits.detach(), self.task)  # (N, C)
-            class_index, rows = _choose(scores, images, request)  # (N, P)
-            maps = kind.activation_map(network, observation, class_index)  # (N, P, h, w) or (N, 1, h, w)
-            maps = NORMALIZATIONS[request.normalization or kind.normalization](maps)
-            maps = upsample(maps, (inputs.shape[2], inputs.shape[3]))  # (N, P, H, W)
-        # One copy to the host for each of the three, not one an image.
-        chosen = scores.gather(1, class_index).cpu().numpy()  # (N, P)
-        indices, cells = class_index.cpu().numpy(), maps.detach().cpu().numpy()
+        try:
+            class_index, chosen, maps, rows = self._observe(images, request)
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
+                raise
+            height, width, _ = images[0].pixels.shape
+            raise UnsupportedError(
+                f"{len(images)} inputs of {width} x {height} pixels do not fit into the memory of {self.device}: "
+                "try a smaller --batch-size or --image-size"
+            ) from error
         return [
-            self._record(image, request, indices[n, : rows[n]], chosen[n], cells[n, : rows[n]])
+            self._record(image, request, class_index[n, : rows[n]], chosen[n, : rows[n]], maps[n, : rows[n]])
             for n, image in enumerate(images)
         ]
+
+    def _observe(
+        self, images: list[LoadedImage], request: Request
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32], list[int]]:
+        """Classes (N, P), their probabilities (N, P), maps (N, P or 1, H, W), and how many of P each row has."""
+        _, kind = self.kind(request)
+        network = self._pooled(kind)
+        with evaluating(network), self._exact(), torch.inference_mode(mode=False):
+            pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
+            inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
+            observation = network.observe(inputs, differentiable=kind.needs_gradient, autocast=self.bfloat16)
+            with torch.no_grad():
+                scores = probabilities(observation.logits, self.task)  # (N, C)
+                class_index, rows = _choose(scores, images, request)  # (N, P)
+                maps = kind.activation_map(network, observation, class_index)  # (N, P, h, w) or (N, 1, h, w)
+                maps = NORMALIZATIONS[request.normalization or kind.normalization](maps)
+                maps = upsample(maps, (inputs.shape[2], inputs.shape[3]))  # (N, P, H, W)
+                chosen = scores.gather(1, class_index)  # (N, P)
+        # One copy to the host for each of the three, not one an image.
+        return class_index.cpu().numpy(), chosen.cpu().numpy(), maps.cpu().numpy(), rows
 
     def _pooled(self, kind: MapKind) -> Network:
         """The network under the pooling that the map stands for: EP inference for entropy maps."""
@@ -286,26 +284,22 @@ class Localizer:
         class_index: npt.NDArray[np.int64],
         chosen: npt.NDArray[np.float32],
         maps: npt.NDArray[np.float32],
-    ) -> Localization:
+    ) -> Localization | Failure:
         """The record of one image from its classes (P,), their probabilities and its maps (P or 1, H, W)."""
         map_name, kind = self.kind(request)
-        shared = not kind.per_class
-        rectangles = [_boxes(cells, request.box or kind.box_rule, request) for cells in maps]
+        order = np.argsort(-chosen, kind="stable")  # best first, named classes too
+        class_index, chosen = class_index[order], chosen[order]
+        maps = maps[order] if kind.per_class else maps
+        if not np.isfinite(chosen).all():
+            return Failure(image.image, f"{image.image}: the network's output is NaN: check its weights")
+        try:
+            rectangles = [_rectangles(cells, request.box or kind.box_rule, request) for cells in maps]
+        except MapError as error:
+            return Failure(image.image, f"{image.image}: {error}")
         predictions = [
-            Prediction(
-                class_index=int(index),
-                class_id=self.classes.ids[index],
-                class_name=self.classes.names[index],
-                probability=float(probability),
-                box=box_to_image(
-                    (rectangle.top, rectangle.left, rectangle.bottom, rectangle.right),
-                    (maps.shape[-2], maps.shape[-1]),
-                    image.image_size,
-                ),
-                mass=rectangle.mass,
-            )
-            for place, (index, probability) in enumerate(zip(class_index, chosen, strict=False))
-            for rectangle in rectangles[0 if shared else place]
+            self._prediction(int(index), float(probability), rectangle, maps.shape[1:], image.image_size)
+            for place, (index, probability) in enumerate(zip(class_index, chosen, strict=True))
+            for rectangle in rectangles[place if kind.per_class else 0]
             if probability >= request.min_probability
         ]
         return Localization(
@@ -314,26 +308,33 @@ class Localizer:
             height=image.image_size[0],
             map=map_name,
             predictions=tuple(predictions),
-            class_indices=() if shared else tuple(int(index) for index in class_index),
-            activation_maps=maps if request.keep_maps else None,
+            class_indices=tuple(map(int, class_index)) if kind.per_class else (),
+            activation_maps=maps,
             renderer=None if image.picture is None else partial(draw_overlay, image.picture),
         )
 
+    def _prediction(
+        self,
+        index: int,
+        probability: float,
+        found: Rectangle,
+        input_size: tuple[int, int],
+        image_size: tuple[int, int],
+    ) -> Prediction:
+        """A class and its rectangle (input frame), as a box in the image's pixels."""
+        edges = (found.top, found.left, found.bottom, found.right)
+        box = box_to_image(edges, input_size, image_size)
+        return Prediction(
+            index, self.classes.ids[index], self.classes.names[index], probability, box, found.mass
+        )
 
-def _boxes(cells: npt.NDArray[np.float32], rule: str, request: Request) -> list[Rectangle]:
+
+def _rectangles(cells: npt.NDArray[np.float32], rule: str, request: Request) -> list[Rectangle]:
     """The rectangles of one map (H, W), input frame."""
-    if request.normalization == "none":
-        cells = np.maximum(cells, 0)  # raw maps may be negative; regions are of their positive part
+    cells = np.maximum(cells, 0)  # maps that are not normalised may be negative
     if rule == "mass":
         return mass_boxes(cells, request.mass, request.map_threshold, request.boxes_per_class)
     return threshold_boxes(cells, request.map_threshold, request.boxes_per_class)
-
-
-def _unlabelled(item: LoadedImage, request: Request) -> Failure | None:
-    """The failure of an image that has no labels although every image is to be explained by its own."""
-    if isinstance(request.classes, int | tuple) or labels_of(item.image, request.classes):
-        return None
-    return Failure(item.image, f"{item.image}: the labels file has no label for it")
 
 
 def _choose(scores: Tensor, images: list[LoadedImage], request: Request) -> tuple[Tensor, list[int]]:
@@ -341,10 +342,20 @@ def _choose(scores: Tensor, images: list[LoadedImage], request: Request) -> tupl
     if isinstance(request.classes, int):
         best = scores.topk(min(request.classes, scores.shape[1]), dim=1).indices
         return best, [best.shape[1]] * len(images)
-    if isinstance(request.classes, tuple):
-        rows = [request.classes] * len(images)
-    else:
-        rows = [labels_of(image.image, request.classes) or () for image in images]
-    longest = max(len(row) for row in rows)
+    rows = [request.named_classes(image.image) for image in images]
+    longest = max(map(len, rows))
     padded = [[*row, *[row[0]] * (longest - len(row))] for row in rows]
     return torch.tensor(padded, device=scores.device), [len(row) for row in rows]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, for a module of the user's own too; each layer gets its mode back."""
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

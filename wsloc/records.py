@@ -40,9 +40,14 @@ class Sample:
     Attributes:
         image: id, as in `ImageFile`.
         path: where the file is, or None if the annotations came without pictures.
-        labels: class ids (wnid, folder or VOC name) the image is labelled with, each once.
+        labels: what the image is labelled with, each once: class ids (wnid, folder), names (VOC, COCO) or a
+            class index in digits (wsol), as the annotations have it; none where they name nothing.
         image_size: (height, width) in pixels, or None where the annotations carry no sizes.
-        boxes: `(class_id, box)` pairs; boxes xyxy, half-open, image frame.
+        boxes: `(label, box)` pairs; boxes xyxy, half-open, image frame. Formats with inclusive corners may put
+            an edge one pixel past the image, where their data does; it is kept.
+        masks: segmentations on disk. From wsol one or several pictures whose non-zero pixels, united, are the
+            object; from VOC one picture of class indices, 0 the background and 255 void.
+        ignore_mask: a picture whose non-zero pixels are not scored, or None.
     """
 
     image: str
@@ -50,6 +55,8 @@ class Sample:
     labels: tuple[str, ...]
     image_size: tuple[int, int] | None = None
     boxes: tuple[tuple[str, Box], ...] = ()
+    masks: tuple[Path, ...] = ()
+    ignore_mask: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,35 +6,33 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from wsloc.errors import DataError, OutputError, UnsupportedError
-from wsloc.outputs.formats import FORMATS
+from wsloc.errors import DataError, OutputError, UsageError
+from wsloc.outputs.formats import CHECKS, FORMATS
 from wsloc.outputs.manifest import write_manifest
 from wsloc.outputs.maps import save_maps
 from wsloc.outputs.overlays import save_overlay
-from wsloc.outputs.paths import output_path
+from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.predictions import PredictionLog, read_predictions
 from wsloc.records import Failure, Localization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
-    from wsloc.localizer import Localizer, Request
+    from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
+    from wsloc.request import Request
 
 ALL_FORMATS = ("jsonl", *FORMATS, "npz")
 WRITERS = 2  # threads that draw and encode beside the network; both release Python's lock
-OWN_FILES = (
-    "predictions.jsonl",
-    "predictions.jsonl.partial",
-    "predictions.csv",
-    "coco.json",
-    "manifest.json",
-)
+OWN_FILES = ("predictions.csv", "coco.json", "manifest.json", "yolo/classes.txt")
+LOGS = ("predictions.jsonl", "predictions.jsonl.partial")
+FLAT = 1e-6  # relative spread below which a map says nothing of where
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,11 @@ class RunOptions:
         batch_size: images through the network at once.
         workers: processes that decode and resize.
         arguments: of the command, for the manifest.
-        checkpoint: the weights file, for the manifest; None for a model by name.
+        checkpoint: the weights file, for the manifest; None where no file was read.
         model: the model's name, for the manifest.
+
+    Raises:
+        UsageError: if a format is not known.
     """
 
     folder: Path
@@ -60,6 +61,11 @@ class RunOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None
     model: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.formats if name not in ALL_FORMATS]
+        if unknown:
+            raise UsageError(f"unknown format {unknown[0]!r}: choose from {', '.join(ALL_FORMATS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class RunSummary:
         classes: how many images have each class name as their best prediction, most frequent first.
         first: the first few records, for a table.
         without_mass: images whose map was empty, so that the box is the whole image.
+        flat: images whose map has one value everywhere (a grid of 1 x 1, a blank picture).
         seconds: of the whole run.
         manifest: the file that documents it.
     """
@@ -81,6 +88,7 @@ class RunSummary:
     classes: dict[str, int]
     first: tuple[Localization, ...]
     without_mass: int
+    flat: int
     seconds: float
     manifest: Path
 
@@ -105,14 +113,13 @@ def run_boxes(
         on_batch: called with the number of images done since the last call.
 
     Raises:
-        OutputError: if something cannot be written.
-        UnsupportedError: if the network and the map do not go together, or a format is not known.
+        OutputError: if something cannot be written, or two images would share a file.
+        UnsupportedError: if the network and the map do not go together, or a batch does not fit into memory.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    unknown = [name for name in options.formats if name not in ALL_FORMATS]
-    if unknown:
-        raise UnsupportedError(f"unknown format {unknown[0]!r}: choose from {', '.join(ALL_FORMATS)}")
     localizer.check(request)
+    for name in set(options.formats) & set(CHECKS):
+        CHECKS[name](lambda: (file.image for file in files), options.folder)
     _clear(options.folder)
     tally = _Tally()
     with PredictionLog(options.folder) as log, ThreadPoolExecutor(WRITERS) as pool:
@@ -123,18 +130,19 @@ def run_boxes(
             workers=options.workers,
             with_pictures=options.overlays,
         )
-        drawn: list[Any] = []
+        drawn: list[Future[None]] = []
         for records in batches:
             for job in drawn:  # at most one batch of pictures waits to be drawn
                 job.result()
+            # Lines first: what the log does not know, the next run in this folder would not remove.
+            for record in records:
+                log.write(record)
+                tally.add(record)
             drawn = [
                 pool.submit(_write_pictures, localizer, record, options)
                 for record in records
                 if isinstance(record, Localization)
             ]
-            for record in records:
-                log.write(record)
-                tally.add(record)
             if on_batch is not None:
                 on_batch(len(records))
         for job in drawn:
@@ -167,18 +175,18 @@ class _Tally:
         self.classes: Counter[str] = Counter()
         self.first: list[Localization] = []
         self.without_mass = 0
+        self.flat = 0
 
     def add(self, record: Localization | Failure) -> None:
         if isinstance(record, Failure):
             self.failures.append(record)
             return
+        self.flat += _is_flat(record)
         if record.predictions:
             self.classes[record.predictions[0].class_name] += 1
             self.without_mass += record.predictions[0].mass == 0
         if len(self.first) < self.SHOWN:
-            self.first.append(
-                Localization(record.image, record.width, record.height, record.map, record.predictions)
-            )
+            self.first.append(replace(record, activation_maps=None, renderer=None))
 
     def summary(self, images: int, seconds: float, manifest: Path) -> RunSummary:
         return RunSummary(
@@ -187,9 +195,19 @@ class _Tally:
             classes=dict(self.classes.most_common()),
             first=tuple(self.first),
             without_mass=self.without_mass,
+            flat=self.flat,
             seconds=seconds,
             manifest=manifest,
         )
+
+
+def _is_flat(record: Localization) -> bool:
+    """Whether the best map has one value everywhere: every place is as good, and the box says nothing."""
+    if record.activation_maps is None or not len(record.activation_maps):
+        return False
+    cells = record.activation_maps[0]
+    highest = float(cells.max())
+    return highest > 0 and highest - float(cells.min()) <= FLAT * highest
 
 
 def _write_pictures(localizer: Localizer, record: Localization, options: RunOptions) -> None:
@@ -201,17 +219,38 @@ def _write_pictures(localizer: Localizer, record: Localization, options: RunOpti
 
 
 def _clear(folder: Path) -> None:
-    """Remove what an earlier run of wsloc left in the folder, so that no stale picture stands among new ones."""
+    """Remove what an earlier run of wsloc left in the folder, so that nothing stale stands among new results.
+
+    The earlier run's log tells which images it had. Without a log there was none, and nothing is removed.
+    """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file: name a folder for the results")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("predictions.jsonl", "predictions.jsonl.partial"):
-            with suppress(DataError):  # a file of someone else's, or a torn one: the rest is replaced by name
-                for record in read_predictions(folder / name) if (folder / name).is_file() else ():
-                    output_path(folder / "overlays", record.image, ".jpg").unlink(missing_ok=True)
-                    output_path(folder / "maps", record.image, ".npz").unlink(missing_ok=True)
-        for name in OWN_FILES:
-            (folder / name).unlink(missing_ok=True)
+        logs = [folder / name for name in LOGS if (folder / name).is_file()]
+        places: set[Path] = set()
+        for log in logs:
+            with suppress(DataError):  # somebody else's file, or a damaged one: what can be read is used
+                for record in read_predictions(log):
+                    for path in _named_after(record.image, folder):
+                        path.unlink(missing_ok=True)
+                        places |= {path.parent, *path.parent.parents}
+        for path in [
+            folder / name for name in OWN_FILES if logs
+        ] + logs:  # the logs last: without one all stays
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    for place in sorted((place for place in places if folder in place.parents), reverse=True):
+        with suppress(OSError):  # it is not there, or holds other files
+            place.rmdir()
+
+
+def _named_after(image: str, folder: Path) -> tuple[Path, ...]:
+    """The files of an image in every format that has one an image."""
+    return (
+        output_path(folder / "overlays", image, ".jpg"),
+        output_path(folder / "maps", image, ".npz"),
+        output_path(folder / "voc", stem(image), ".xml"),
+        output_path(folder / "yolo", stem(image), ".txt"),
+    )

@@ -60,7 +60,7 @@ def boxes(localizer: Localizer, files: list[ImageFile], folder: Path, *, overlay
     """Seconds of the command's run over the same images."""
     options = RunOptions(folder, overlays=overlays, batch_size=BATCH, workers=default_workers())
     start = time.perf_counter()
-    run_boxes(localizer, files, Request(keep_maps=overlays), options)
+    run_boxes(localizer, files, Request(), options)
     return time.perf_counter() - start
 
 

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/bench_maps.py --repetitions 5 --threads 1
 
-All contenders take turns in one run, in another order each time, and each is compared with the plain forward
-passes of its own round: what else the machine does then cancels out. Peers that are not installed are left out.
+All contenders take turns in one run, in another order each time. Processor time is what counts: other programs
+hardly change it, while the clock's ratios, printed beside it, are only true on a machine that does nothing else.
+Peers that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FORWARD = "forward pass"
 
+Seconds = tuple[float, float]  # of the processor, of the clock
+
 
 def main() -> None:
     """Measures, and prints the median ratio of each contender with its range."""
@@ -41,12 +44,20 @@ def main() -> None:
     images = images.contiguous(memory_format=torch.channels_last)
     contenders = _own(network, images) | _torchcam(network, images) | _pytorch_grad_cam(network, images)
     rounds = _measure(contenders, options.repetitions)
-    forward = median(times[FORWARD] for times in rounds)
     print(f"{options.backbone}, {options.batch} x {options.size} x {options.size}, {options.threads} threads")
-    print(f"{FORWARD}: {forward:.2f} s (median of {options.repetitions})")
+    for unit, kind in enumerate(("processor", "clock")):
+        forward = median(times[FORWARD][unit] for times in rounds)
+        print(f"{FORWARD}: {forward:.2f} s by the {kind} (median of {options.repetitions})")
+    print(f"{'median ratio and range, by the':32} {'processor':>20} {'clock':>20}")
     for name in contenders:
-        ratios = sorted(times[name] / times[FORWARD] for times in rounds)
-        print(f"{name:32} {median(ratios):5.2f} x   ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+        columns = [_ratios(rounds, name, unit) for unit in range(2)]
+        print(f"{name:32} {columns[0]:>20} {columns[1]:>20}")
+
+
+def _ratios(rounds: list[dict[str, Seconds]], name: str, unit: int) -> str:
+    forward = median(times[FORWARD][unit] for times in rounds)
+    ratios = sorted(times[name][unit] / forward for times in rounds)
+    return f"{median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
 
 
 def _arguments() -> argparse.Namespace:
@@ -61,8 +72,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(contenders: dict[str, Callable[[], object]], repetitions: int) -> list[dict[str, float]]:
-    """Seconds of every contender, a dict a round; the first round only warms up and is not counted."""
+def _measure(contenders: dict[str, Callable[[], object]], repetitions: int) -> list[dict[str, Seconds]]:
+    """The times of every contender, a dict a round; the first round only warms up and is not counted."""
     order = list(contenders)
     shuffle = random.Random(0).shuffle
     rounds = []
@@ -72,10 +83,10 @@ def _measure(contenders: dict[str, Callable[[], object]], repetitions: int) -> l
     return rounds[1:]
 
 
-def _seconds(contender: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(contender: Callable[[], object]) -> Seconds:
+    processor, clock = time.process_time(), time.perf_counter()
     contender()
-    return time.perf_counter() - start
+    return time.process_time() - processor, time.perf_counter() - clock
 
 
 def _own(network: Network, images: Tensor) -> dict[str, Callable[[], object]]:

@@ -1,62 +1,49 @@
-"""CAM and Grad-CAM: cases counted by hand, what they leave alone, and the same maps as other implementations."""
+"""CAM and Grad-CAM: cases counted by hand, batches of classes and images, and what they leave alone."""
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.methods.head_only import all_classes, headed_network, linear_network
+from tests.methods.example_networks import (
+    all_classes,
+    headed_network,
+    linear_network,
+    random_images,
+    random_network,
+)
 from wsloc.errors import UnsupportedError
 from wsloc.methods import cam
 from wsloc.methods.ep import with_entropy_pooling
-from wsloc.networks.backbones import build_backbone
-from wsloc.networks.map_operations import class_gradients, normalize_by_max, normalize_by_range, upsample
+from wsloc.networks.map_operations import class_gradients
 from wsloc.networks.tasks import TASKS, classification_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType
-
     from wsloc.networks.network import Network
 
 CLASSES = 6
 
 # Heads of every kind: linear, fully connected behind a max pooling, two linear layers, convolution and ReLU,
 # layer norm; and Entropy Pooling.
-HEADS = ("resnet18", "vgg11", "mobilenet_v3_small", "squeezenet1_1", "convnext_tiny", "ep")
+HEADS = ("resnet18", "alexnet", "mobilenet_v3_small", "squeezenet1_1", "convnext_tiny", "ep")
 
 
 @cache
 def network(name: str) -> Network:
-    """A random network whose batch norms have seen the images; tests leave it as they found it."""
+    """One network a name for the whole file; tests leave it as they found it."""
     if name == "ep":
         return with_entropy_pooling(network("resnet18"))
-    torch.manual_seed(0)
-    built = build_backbone(name, CLASSES)
-    for module in built.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        built(images())
-    return built.eval()
+    return random_network(name, CLASSES)
 
 
 @cache
 def images() -> Tensor:
-    return torch.randn(3, 3, 96, 64, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _free_networks() -> Iterator[None]:
-    """Gives the memory back to the other test files."""
-    yield
-    network.cache_clear()
+    return random_images()
 
 
 def grad_cams(explained: Network, inputs: Tensor, class_index: Tensor) -> Tensor:
@@ -252,81 +239,3 @@ def test_the_loss_is_the_classification_loss_of_the_backbone(task: str) -> None:
     value.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
     gradients = [parameter.grad for parameter in trained.parameters()]
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
-
-
-# Peers
-
-LAYERS: dict[str, Callable[[Any], nn.Module]] = {
-    "resnet18": lambda model: model.layer4,
-    "vgg11": lambda model: model.features[-2],  # the ReLU before the last pooling
-    "mobilenet_v3_small": lambda model: model.features,
-}
-every_layer = pytest.mark.parametrize("name", LAYERS)
-
-
-def peer(module: str) -> ModuleType:
-    """An implementation to compare with, or a skipped test where it is not installed."""
-    # What an import warns of depends on Python's version, and is not ours to mend.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return cast(
-            "ModuleType", pytest.importorskip(module, reason=f"{module} is not there to compare with")
-        )
-
-
-@pytest.fixture
-def loud(name: str) -> Iterator[Network]:
-    """A network with clear answers, since peers add up to 1e-7 to their divisors; frozen, which is quicker."""
-    explained = network(name).requires_grad_(requires_grad=False)
-    last = [module for module in explained.modules() if isinstance(module, nn.Linear)][-1]
-    last.weight.mul_(1024)
-    yield explained
-    last.weight.div_(1024)  # a power of two: exactly as before
-    explained.requires_grad_(requires_grad=True)
-
-
-def clear_classes(explained: Network) -> Tensor:
-    """The class (N, 1) with the clearest map in each image: peers could only agree on an empty one."""
-    with torch.no_grad():
-        feature_map = explained.features(images())
-    maps = grad_cams(explained, images(), all_classes(explained, feature_map))  # (N, C, h, w)
-    clearest = maps.amax(dim=(2, 3)).max(dim=1, keepdim=True)
-    assert clearest.values.min() > 1e-3
-    return clearest.indices
-
-
-def test_torchcam_computes_the_same_cam() -> None:
-    methods = peer("torchcam.methods")
-    explained = network("resnet18")
-    with methods.CAM(explained.model, "layer4", "fc") as extractor, torch.no_grad():
-        explained.model(images())
-        (theirs,) = extractor([0, 4, 2], normalized=False)
-        (theirs_stretched,) = extractor([0, 4, 2])
-    ours = cams(explained, images(), torch.tensor([[0], [4], [2]])).squeeze(1)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * theirs.abs().max().item())
-    torch.testing.assert_close(normalize_by_range(ours), theirs_stretched, rtol=0, atol=1e-4)
-
-
-@every_layer
-def test_torchcam_computes_the_same_grad_cam(name: str, loud: Network) -> None:
-    methods = peer("torchcam.methods")
-    class_index = clear_classes(loud)
-    with methods.GradCAM(loud.model, LAYERS[name](loud.model)) as extractor:
-        scores = loud.model(images().clone().requires_grad_())
-        (theirs,) = extractor(class_index.squeeze(1).tolist(), scores, normalized=False)
-    ours = grad_cams(loud, images(), class_index).squeeze(1).relu()
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4 * theirs.max().item())
-    torch.testing.assert_close(normalize_by_max(ours), normalize_by_max(theirs), rtol=0, atol=1e-4)
-
-
-@every_layer
-def test_pytorch_grad_cam_computes_the_same_grad_cam(name: str, loud: Network) -> None:
-    peer_methods = peer("pytorch_grad_cam")
-    target = peer("pytorch_grad_cam.utils.model_targets").ClassifierOutputTarget
-    class_index = clear_classes(loud)
-    targets = [target(index) for index in class_index.squeeze(1).tolist()]
-    with peer_methods.GradCAM(loud.model, [LAYERS[name](loud.model)]) as extractor:
-        theirs = torch.from_numpy(extractor(images().clone().requires_grad_(), targets))  # (N, H, W), 0-1
-    ours = normalize_by_range(grad_cams(loud, images(), class_index).relu())
-    ours = normalize_by_range(upsample(ours, (96, 64))).squeeze(1)
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import wsloc.methods
-from tests.methods.head_only import headed_network, linear_network
+from tests.methods.example_networks import headed_network, linear_network
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS, METHODS
 from wsloc.methods.ep import with_entropy_pooling

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from fractions import Fraction
@@ -118,12 +119,13 @@ def test_integers_are_kept_where_their_sum_allows_it() -> None:
 def test_rounding_is_below_2_to_the_minus_40_of_the_maximum() -> None:
     values = np.random.default_rng(0).random((64, 64)) ** 8
     cells = integer_cells(values)
-    unit = Fraction(float(values.max())) / int(cells.max())
+    unit = Fraction(2) ** round(math.log2(values.max() / cells.max()))
     errors = [
         abs(Fraction(value) - cell * unit)
         for value, cell in zip(values.ravel().tolist(), cells.ravel().tolist(), strict=True)
     ]
-    assert 0 < max(errors) < Fraction(float(values.max())) / 2**40
+    assert unit / 4 < max(errors) <= unit / 2
+    assert unit < Fraction(float(values.max())) / 2**40
 
 
 def test_regions_load_no_torch() -> None:

@@ -6,8 +6,11 @@ Exit codes: 0 done; 1 an expected failure, one line on stderr; 2 usage; 3 finish
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,11 +89,34 @@ app.command()(inspect)
 app.command(name="import")(import_weights)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
 def main() -> None:
     """The installed command."""
-    signal.signal(signal.SIGTERM, _terminate)
-    app()
+    _answer_signals()
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # of the libraries below: what users must know is said as a note
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a file name that no encoding holds is still printed
+    try:
+        app()
+    except Terminated:  # before or after the command itself
+        sys.exit(EXIT_TERMINATED)
+
+
+def _answer_signals() -> None:
+    """Have Ctrl-C and SIGTERM raised in this process; a forked worker that has not yet its own answers ends."""
+    main_process = os.getpid()
+
+    def answer(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != main_process:
+            os._exit(128 + number)
+        if number == signal.SIGTERM:
+            signal.signal(number, signal.SIG_IGN)  # files are being closed: once is enough
+            raise Terminated
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, answer)

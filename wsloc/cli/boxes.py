@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,33 +10,45 @@ import typer
 
 from wsloc.cli.console import Talk
 from wsloc.cli.options import (
+    DEFAULT_WORKERS,
+    RESULTS,
     BatchSizeOption,
-    BoxRule,
+    BoxesPerClassOption,
+    BoxOption,
     CheckpointOption,
     ClassNamesOption,
+    ClassOption,
     DeviceOption,
     Images,
     ImageSizeOption,
     JsonOption,
+    LabelsOption,
+    MapOption,
+    MapThresholdOption,
+    MassOption,
+    MinProbabilityOption,
     ModelOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RandomSeedOption,
-    Resize,
     ResizeOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
-    default_workers,
 )
-from wsloc.errors import UsageError
+from wsloc.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from wsloc.localizer import Localizer
+    from collections.abc import Sequence
+
+    from wsloc.records import ImageFile
     from wsloc.runner import RunSummary
 
 EXIT_SOME_FAILED = 3
+FAILURES_SHOWN = 20
+# How much is said does not belong to what the results are.
+NOT_IN_MANIFEST = ("as_json", "quiet", "verbose")
 
 
 def boxes(
@@ -44,104 +57,66 @@ def boxes(
     model: ModelOption = None,
     weights: WeightsOption = "DEFAULT",
     class_names: ClassNamesOption = None,
-    map_name: Annotated[
-        str | None,
+    map_name: MapOption = None,
+    classes: ClassOption = None,
+    labels: LabelsOption = None,
+    box: BoxOption = None,
+    mass: MassOption = 0.98,
+    map_threshold: MapThresholdOption = 0.2,
+    boxes_per_class: BoxesPerClassOption = 1,
+    min_probability: MinProbabilityOption = 0.0,
+    output: Annotated[
+        Path,
         typer.Option(
-            "--map",
-            metavar="entropy-class|entropy-top5|entropy|cam|gradcam",
-            help="Which activation map.",
-            show_default="the network's own",
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder for the results; those of an earlier run are replaced, other files left.",
+            rich_help_panel=RESULTS,
         ),
-    ] = None,
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            metavar="top1|top5|NAME|INDEX",
-            help="Which classes to localize; repeatable.",
-            show_default="top1",
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            "--labels",
-            metavar="FILE",
-            help="Localize each image's own labels: a CSV `image,label[;label...]`.",
-        ),
-    ] = None,
-    box: Annotated[
-        BoxRule | None,
-        typer.Option(
-            "--box",
-            help="mass: the smallest rectangle that holds --mass; threshold: the largest component.",
-            show_default="mass for entropy maps, else threshold",
-        ),
-    ] = None,
-    mass: Annotated[float, typer.Option("--mass", help="Fraction of the map's total inside a box.")] = 0.98,
-    map_threshold: Annotated[
-        float, typer.Option("--map-threshold", help="Fraction of the map's maximum from which a cell counts.")
-    ] = 0.2,
-    boxes_per_class: Annotated[
-        int, typer.Option("--boxes-per-class", help="Components that get a box each, heaviest first.")
-    ] = 1,
-    min_probability: Annotated[
-        float, typer.Option("--min-probability", help="Leave out predictions below it.")
-    ] = 0.0,
+    ] = Path("wsloc-boxes"),
     overlays: Annotated[
-        bool, typer.Option("--overlays/--no-overlays", help="Draw the boxes and maps over the pictures.")
+        bool,
+        typer.Option(
+            "--overlays/--no-overlays",
+            help="Draw maps and boxes over the pictures.",
+            rich_help_panel=RESULTS,
+        ),
     ] = True,
     formats: Annotated[
         str,
-        typer.Option("--format", metavar="LIST", help="Of jsonl, csv, coco, voc, yolo, npz; by commas."),
+        typer.Option(
+            "--format",
+            metavar="LIST",
+            help="By commas: jsonl (always written), csv, coco, voc, yolo, npz (the maps).",
+            rich_help_panel=RESULTS,
+        ),
     ] = "jsonl",
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the results.")
-    ] = Path("wsloc-boxes"),
+    image_size: ImageSizeOption = None,
+    resize: ResizeOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
-    workers: WorkersOption = default_workers(),
-    image_size: ImageSizeOption = None,
-    resize: ResizeOption = None,
+    workers: WorkersOption = DEFAULT_WORKERS,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Draw boxes and overlays for images, from a network that was trained on image-level labels alone."""
-    arguments = {name: value for name, value in locals().items() if name not in _NOT_IN_MANIFEST}
-    if (checkpoint is None) == (model is None):
-        raise UsageError("name a network: either --checkpoint FILE (or demo) or --model NAME")
-    if labels is not None and classes:
-        raise UsageError("--labels and --class exclude one another")
+    """Localize classes in images: boxes, overlays and activation maps, from image-level labels alone."""
+    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.class_labels import read_labels, resolve_choice
-    from wsloc.inputs.images import find_images
-    from wsloc.loader import checkpoint_path
-    from wsloc.localizer import Request
+    from wsloc.loader import load
+    from wsloc.networks.importing import read_class_names
+    from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
 
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
-    files = find_images(images)
-    localizer = _load(
-        checkpoint, model, weights, class_names, device, precision, image_size, resize, random_seed
-    )
-    request = Request(
-        map=map_name,
-        classes=resolve_choice(classes or "top1", localizer.classes)
-        if labels is None
-        else read_labels(labels, localizer.classes),
-        box=None if box is None else box.value,
-        mass=mass,
-        map_threshold=map_threshold,
-        boxes_per_class=boxes_per_class,
-        min_probability=min_probability,
-        keep_maps=overlays or "npz" in formats,
-    )
-    if model is not None and weights == "none":
-        talk.note(f"{model} has random weights: its boxes mean nothing (for timing and tests)")
-    talk.detail(f"map {localizer.kind(request)[0]} on {localizer.device}, {len(files)} images")
+    source, weights_file = _source(checkpoint, model, weights)
+    if labels is not None and classes:
+        raise UsageError("--labels and --class exclude one another")
+    if mass == 0:
+        raise UsageError("--mass is a fraction above 0")
     options = RunOptions(
         folder=output,
         formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
@@ -149,36 +124,12 @@ def boxes(
         batch_size=batch_size,
         workers=workers,
         arguments=arguments,
-        checkpoint=None if checkpoint is None else checkpoint_path(checkpoint),
+        checkpoint=weights_file,
         model=model,
     )
-    with talk.progress("localizing", len(files)) as advance:
-        summary = run_boxes(localizer, files, request, options, on_batch=advance)
-    _report(talk, summary, localizer.kind(request)[0], output)
-    if summary.failures:
-        raise typer.Exit(EXIT_SOME_FAILED)
-
-
-# Where results go and how loudly does not belong to what they are.
-_NOT_IN_MANIFEST = ("as_json", "quiet", "verbose")
-
-
-def _load(
-    checkpoint: str | None,
-    model: str | None,
-    weights: str,
-    class_names: Path | None,
-    device: str,
-    precision: Precision,
-    image_size: int | None,
-    resize: Resize | None,
-    random_seed: int,
-) -> Localizer:
-    from wsloc.loader import checkpoint_path, load
-    from wsloc.networks.importing import read_class_names
-
-    return load(
-        checkpoint_path(checkpoint) if checkpoint is not None else str(model),
+    files = _inputs(images, output)
+    localizer = load(
+        source,
         weights=weights,
         classes=None if class_names is None else read_class_names(class_names),
         device=device,
@@ -187,12 +138,82 @@ def _load(
         resize=None if resize is None else resize.value,
         random_seed=random_seed,
     )
+    request = Request(
+        classes=resolve_choice(classes or "top1", localizer.classes)
+        if labels is None
+        else read_labels(labels, localizer.classes),
+        map=None if map_name is None else map_name.value,
+        box=None if box is None else box.value,
+        mass=mass,
+        map_threshold=map_threshold,
+        boxes_per_class=boxes_per_class,
+        min_probability=min_probability,
+    )
+    map_used, _ = localizer.kind(request)
+    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    if model is not None and weights == "none":
+        talk.note(f"{model} has random weights: its boxes mean nothing (for timing and tests)")
+    talk.detail(f"map {map_used} on {localizer.device}, {len(files)} images")
+    with talk.progress("localizing", len(files)) as advance:
+        summary = run_boxes(localizer, files, request, options, on_batch=advance)
+    _report(talk, summary, map_used, output)
+    if summary.failures:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _source(checkpoint: str | None, model: str | None, weights: str) -> tuple[str | Path, Path | None]:
+    """What to load, and the file that its weights come from (None for torchvision's own, or random ones).
+
+    Raises:
+        UsageError: if not just one network is named.
+    """
+    from wsloc.loader import checkpoint_path, names_checkpoint
+
+    if checkpoint is not None and model is None:
+        if weights != "DEFAULT":
+            raise UsageError("--weights goes with --model: a checkpoint has its own")
+        path = checkpoint_path(checkpoint)
+        return path, path
+    if model is None or checkpoint is not None:
+        raise UsageError("name one network: either --checkpoint FILE (or demo) or --model NAME")
+    if names_checkpoint(model):
+        raise UsageError(f"--model takes a torchvision classifier's name: give {model} with --checkpoint")
+    return model, None if weights in {"DEFAULT", "none"} else Path(weights)
+
+
+def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
+    """The images named, without the overlays that an earlier run left in the output folder.
+
+    Those are about to be replaced, and `wsloc boxes .` would find them.
+    """
+    from wsloc.inputs.images import find_images
+
+    files = find_images(images)
+    overlays = output / "overlays"
+    if not overlays.is_dir():
+        return files
+    real = Path(os.path.realpath(overlays))
+    files = [file for file in files if not Path(os.path.realpath(file.path)).is_relative_to(real)]
+    if not files:
+        raise ImageError(
+            f"no image found but the overlays of an earlier run, {overlays}: name another --output"
+        )
+    return files
 
 
 def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:
-    """Failures on stderr; the table and totals, or the JSON document, on stdout."""
-    for failure in summary.failures:
-        talk.note(f"failed: {failure.error}")
+    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    for failure in summary.failures[:FAILURES_SHOWN]:
+        talk.error(f"failed: {failure.error}")
+    if len(summary.failures) > FAILURES_SHOWN:
+        talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+    if summary.without_mass:
+        talk.note(f"empty maps: {summary.without_mass}; their box is the whole image, with mass 0")
+    if summary.flat:
+        talk.note(
+            f"maps with one value everywhere: {summary.flat}; their boxes say nothing of where "
+            "(a grid of 1 x 1 cell, or a blank picture)"
+        )
     rows = [
         [
             record.image,
@@ -204,15 +225,13 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         for record in summary.first
         for prediction in record.predictions
     ]
-    more = summary.images - len(summary.failures) - len(summary.first)
-    title = f"{map_name} boxes" + (f" (the first {len(summary.first)} images)" if more > 0 else "")
-    talk.table(title, ["image", "class", "probability", "box (x0, y0, x1, y1)", "mass inside"], rows)
     done = summary.images - len(summary.failures)
+    title = f"{map_name} boxes" + (
+        f" (the first {len(summary.first)} images)" if done > len(summary.first) else ""
+    )
+    if rows:
+        talk.table(title, ["image", "class", "probability", "box (x0, y0, x1, y1)", "mass inside"], rows)
     talk.line(f"{done} of {summary.images} images in {summary.seconds:.1f} s -> {output}")
-    if summary.without_mass:
-        talk.note(
-            f"{summary.without_mass} images have an empty map: their box is the whole image, with mass 0"
-        )
     talk.document(
         {
             "output": str(output),
@@ -223,6 +242,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "classes": summary.classes,
             "without_mass": summary.without_mass,
+            "flat": summary.flat,
             "seconds": round(summary.seconds, 3),
         }
     )

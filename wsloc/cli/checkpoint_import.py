@@ -23,7 +23,7 @@ def import_weights(
     weights: Annotated[
         Path,
         typer.Argument(
-            metavar="WEIGHTS", help="A state dict: .pt, .pth or .safetensors.", show_default=False
+            metavar="WEIGHTS", help="A state dict: a torch file, or .safetensors.", show_default=False
         ),
     ],
     backbone: Annotated[
@@ -38,7 +38,10 @@ def import_weights(
     classes: Annotated[
         Path | None,
         typer.Option(
-            "--classes", metavar="FILE", help="Class names, one a line, in the order of the outputs."
+            "--classes",
+            metavar="FILE",
+            help="Class names, one a line, in the order of the outputs: `name` or `id<TAB>name`.",
+            show_default="ImageNet's for 1000 outputs, else numbers",
         ),
     ] = None,
     task: Annotated[
@@ -57,7 +60,7 @@ def import_weights(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring a state dict in as a checkpoint, listing the keys that are missing and those that are too many."""
+    """Bring a state dict in as a checkpoint; keys that are missing or too many are listed."""
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.methods import METHODS
@@ -90,7 +93,7 @@ def import_weights(
     save_checkpoint(checkpoint, target, half=half)
     talk = Talk(as_json=as_json, quiet=quiet)
     for what, keys in (
-        ("missing (left as initialised)", imported.missing),
+        ("missing (of auxiliary classifiers, which are not used)", imported.missing),
         ("unexpected (left out)", imported.unexpected),
     ):
         if keys:

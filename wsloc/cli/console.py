@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,10 +21,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from wsloc.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.progress import Task
+
+PIPE_WIDTH = 500  # columns of a table that goes to a file or a pipe, where nothing must be cut
 
 
 class _Rate(ProgressColumn):
@@ -47,39 +52,48 @@ class Talk:
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
-        self.out = Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        # Words are printed as they are: a file name may hold [brackets] or :names: of pictures.
+        on_terminal = sys.stdout is not None and sys.stdout.isatty()
+        width = None if on_terminal else PIPE_WIDTH
+        self.out = Console(highlight=False, markup=False, emoji=False, width=width)
+        self.err = Console(highlight=False, markup=False, emoji=False, stderr=True)
+
+    def error(self, text: str) -> None:
+        """A line on stderr, quiet or not."""
+        self.err.print(" ".join(text.split()), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line on stderr, unless quiet."""
         if not self.quiet:
-            self.err.print(escape(text), soft_wrap=True)
+            self.err.print(text, soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """A line on stderr, if verbose."""
         if self.verbose and not self.quiet:
-            self.err.print(escape(text), soft_wrap=True, style="dim")
+            self.err.print(text, soft_wrap=True, style="dim")
 
     def document(self, content: Mapping[str, Any]) -> None:
-        """The one JSON document that `--json` asks for."""
+        """The one JSON document that `--json` asks for, in ASCII: any reader's encoding will do."""
         if self.as_json:
-            sys.stdout.write(
-                json.dumps({"schema_version": 1, **content}, ensure_ascii=False, indent=2) + "\n"
-            )
+            with _results():
+                self.out.file.write(json.dumps({"schema_version": 1, **content}, indent=2) + "\n")
+                self.out.file.flush()
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on stdout, unless quiet or JSON is asked for."""
         if self.as_json or self.quiet:
             return
-        table = Table(*columns, title=escape(title), title_justify="left")
+        table = Table(*columns, title=title, title_justify="left")
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
-        self.out.print(table)
+            table.add_row(*row)
+        with _results():
+            self.out.print(table)
 
     def line(self, text: str) -> None:
         """A line on stdout, unless quiet or JSON is asked for."""
         if not (self.as_json or self.quiet):
-            self.out.print(escape(text), soft_wrap=True)
+            with _results():
+                self.out.print(text, soft_wrap=True)
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[..., None]]:
@@ -93,13 +107,13 @@ class Talk:
             `advance(images, what=None, total=None)`.
         """
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             _Rate(),
             TimeRemainingColumn(),
         )
-        hidden = self.quiet or not self.err.is_terminal
+        hidden = self.quiet or not self.err.file.isatty()  # not is_terminal: FORCE_COLOR makes that true
         with Progress(*columns, console=self.err, disable=hidden, transient=True) as bar:
             task = bar.add_task(what, total=total)
 
@@ -107,3 +121,21 @@ class Talk:
                 bar.update(task, advance=images, description=what, total=total)
 
             yield advance
+
+
+@contextmanager
+def _results() -> Iterator[None]:
+    """A place to write results from: a full disk is an error like any other, a reader who left is none.
+
+    Raises:
+        OutputError: if stdout cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        # What is left in the buffer must not fail a second time when Python ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(1) from error
+        raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from error

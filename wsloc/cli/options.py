@@ -10,6 +10,16 @@ from typing import Annotated
 import typer
 
 
+class MapName(StrEnum):
+    """The activation maps that can be asked for, `MAPS` by name; here without loading torch."""
+
+    entropy_class = "entropy-class"
+    entropy_top5 = "entropy-top5"
+    entropy = "entropy"
+    cam = "cam"
+    gradcam = "gradcam"
+
+
 class BoxRule(StrEnum):
     """How a box is taken from a map."""
 
@@ -38,57 +48,220 @@ def default_workers() -> int:
     return max(1, min(4, available // 2))
 
 
+DEFAULT_WORKERS = default_workers()
+
+# The headings of `--help`.
+NETWORK, MAPS, RESULTS = "Network", "Maps and boxes", "Results"
+RUNNING, REPORTING = "Running", "Reporting"
+
 Images = Annotated[
     list[str],
-    typer.Argument(help="Image files, folders (searched recursively) or @list.txt.", show_default=False),
+    typer.Argument(
+        metavar="IMAGES",
+        help="Image files, folders (searched recursively) or @list.txt (one path a line).",
+        show_default=False,
+    ),
 ]
 CheckpointOption = Annotated[
     str | None,
-    typer.Option("--checkpoint", metavar="FILE", help="A wsloc checkpoint; `demo` comes with the package."),
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="A wsloc checkpoint; `demo` comes with the package.",
+        rich_help_panel=NETWORK,
+    ),
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", metavar="NAME", help="Any torchvision classifier, for example resnet50."),
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="In place of --checkpoint, a torchvision classifier: resnet50, vgg16, ...",
+        rich_help_panel=NETWORK,
+    ),
 ]
 WeightsOption = Annotated[
     str,
     typer.Option(
         "--weights",
-        metavar="DEFAULT|FILE|none",
-        help="For --model: torchvision's weights, a state dict's file, or random ones.",
+        metavar="FILE",
+        help="For --model: a state dict's file, DEFAULT (torchvision's, downloaded once) or none (random).",
+        rich_help_panel=NETWORK,
     ),
 ]
 ClassNamesOption = Annotated[
     Path | None,
-    typer.Option("--class-names", metavar="FILE", help="For --model: the classes, one a line."),
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where the network runs.")
-]
-PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="auto is float32: the same boxes on every device.")
-]
-BatchSizeOption = Annotated[
-    int, typer.Option("--batch-size", min=1, help="Images through the network at once.")
-]
-WorkersOption = Annotated[
-    int,
-    typer.Option("--workers", min=0, help="Processes that decode and resize; 0 does it in the main one."),
+    typer.Option(
+        "--class-names",
+        metavar="FILE",
+        help="Names of the outputs in their order, one a line: `name` or `id<TAB>name`.",
+        show_default="the checkpoint's, ImageNet's for 1000 outputs, else numbers",
+        rich_help_panel=NETWORK,
+    ),
 ]
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option("--image-size", min=1, help="Input side in pixels.", show_default="the network's own"),
+    typer.Option(
+        "--image-size",
+        min=1,
+        metavar="PIXELS",
+        help="Side of the network's input.",
+        show_default="the network's own",
+        rich_help_panel=NETWORK,
+    ),
 ]
 ResizeOption = Annotated[
     Resize | None,
     typer.Option(
         "--resize",
-        help="squash: the whole picture to a square; keep: its aspect ratio.",
+        metavar="WAY",
+        help="squash: the whole picture to a square; keep: its aspect ratio, the shorter side to --image-size.",
         show_default="the network's own, or squash",
+        rich_help_panel=NETWORK,
     ),
 ]
-RandomSeedOption = Annotated[int, typer.Option("--random-seed", min=0, help="Of everything that is drawn.")]
+MapOption = Annotated[
+    MapName | None,
+    typer.Option(
+        "--map",
+        metavar="MAP",
+        help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
+        "head; gradcam for any.",
+        show_default="the network's own",
+        rich_help_panel=MAPS,
+    ),
+]
+ClassOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="CLASS",
+        help="What to localize: top1, top5, or a class by name, id or index (repeatable).",
+        show_default="top1",
+        rich_help_panel=MAPS,
+    ),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE",
+        help="In place of --class, each image's own labels: a CSV with the header `image,label` (several labels "
+        "parted by semicolons), or Tiny ImageNet's val_annotations.txt.",
+        rich_help_panel=MAPS,
+    ),
+]
+BoxOption = Annotated[
+    BoxRule | None,
+    typer.Option(
+        "--box",
+        metavar="RULE",
+        help="mass: the smallest rectangle that holds --mass of the map; threshold: the largest component of "
+        "what reaches --map-threshold.",
+        show_default="mass for entropy maps, else threshold",
+        rich_help_panel=MAPS,
+    ),
+]
+MassOption = Annotated[
+    float,
+    typer.Option(
+        "--mass",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Of the map's total, above 0 and up to 1.",
+        rich_help_panel=MAPS,
+    ),
+]
+MapThresholdOption = Annotated[
+    float,
+    typer.Option(
+        "--map-threshold",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="Of the map's maximum, 0-1.",
+        rich_help_panel=MAPS,
+    ),
+]
+BoxesPerClassOption = Annotated[
+    int,
+    typer.Option(
+        "--boxes-per-class",
+        min=1,
+        metavar="N",
+        help="Most boxes a class gets; above 1 they are of the components of what reaches --map-threshold, "
+        "heaviest first.",
+        rich_help_panel=MAPS,
+    ),
+]
+MinProbabilityOption = Annotated[
+    float,
+    typer.Option(
+        "--min-probability",
+        min=0,
+        max=1,
+        metavar="P",
+        help="Leave out less probable predictions, 0-1.",
+        rich_help_panel=MAPS,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where the network runs: auto, cpu, cuda, cuda:N or mps.",
+        rich_help_panel=RUNNING,
+    ),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="float32: the same results on every device; bfloat16: faster on GPUs; auto: float32, in training on CUDA "
+        "bfloat16.",
+        rich_help_panel=RUNNING,
+    ),
+]
+BatchSizeOption = Annotated[
+    int,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        metavar="N",
+        help="Images through the network at once.",
+        rich_help_panel=RUNNING,
+    ),
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        metavar="N",
+        help="Processes that decode and resize; 0 does it in the main one.",
+        rich_help_panel=RUNNING,
+    ),
+]
+RandomSeedOption = Annotated[
+    int,
+    typer.Option(
+        "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Nothing but errors.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="More about what is done.")]
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print one JSON document on stdout, and nothing else.", rich_help_panel=REPORTING
+    ),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print nothing but errors.", rich_help_panel=REPORTING),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more about what is done.", rich_help_panel=REPORTING)
+]

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wsloc.cli.console import Talk
 from wsloc.cli.options import (
+    DEFAULT_WORKERS,
+    NETWORK,
+    RUNNING,
     DeviceOption,
     JsonOption,
     OverwriteOption,
     Precision,
-    PrecisionOption,
     QuietOption,
     RandomSeedOption,
     VerboseOption,
     WorkersOption,
-    default_workers,
 )
 from wsloc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wsloc.training.files import TrainingFiles
+    from wsloc.training.records import EpochFigures, StepReport
+
+RECIPE, PICTURES = "Recipe", "Pictures"
 
 
 def train(
@@ -37,50 +48,123 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The checkpoint to write.")],
     validation: Annotated[
         Path | None,
-        typer.Option("--validation", metavar="DATA", help="Keep the epoch with the lowest error on it."),
+        typer.Option(
+            "--validation",
+            metavar="DATA",
+            help="Keep the epoch with the lowest error on these images.",
+            show_default="keep the last epoch",
+        ),
     ] = None,
     backbone: Annotated[
-        str, typer.Option("--backbone", help="small_resnet, or a torchvision classifier.")
+        str,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            help="small_resnet, or a torchvision classifier, from random weights.",
+            rich_help_panel=NETWORK,
+        ),
     ] = "small_resnet",
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the images.")] = 12,
-    batch_size: Annotated[int, typer.Option("--batch-size", min=1, help="Images a step.")] = 64,
+    epochs: Annotated[
+        int,
+        typer.Option("--epochs", min=1, metavar="N", help="Passes over the images.", rich_help_panel=RECIPE),
+    ] = 12,
+    batch_size: Annotated[
+        int, typer.Option("--batch-size", min=1, metavar="N", help="Images a step.", rich_help_panel=RECIPE)
+    ] = 64,
     learning_rate: Annotated[
-        float, typer.Option("--learning-rate", help="Peak of the cosine schedule.")
+        float,
+        typer.Option(
+            "--learning-rate", metavar="RATE", help="Peak of the cosine schedule.", rich_help_panel=RECIPE
+        ),
     ] = 0.1,
-    warmup: Annotated[float, typer.Option("--warmup", min=0, help="Epochs of linear warm-up.")] = 0.5,
-    momentum: Annotated[float, typer.Option("--momentum", min=0, max=1, help="Of SGD.")] = 0.9,
+    warmup: Annotated[
+        float,
+        typer.Option(
+            "--warmup", min=0, metavar="EPOCHS", help="Linear warm-up before it.", rich_help_panel=RECIPE
+        ),
+    ] = 0.5,
+    momentum: Annotated[
+        float, typer.Option("--momentum", min=0, max=1, metavar="M", help="Of SGD.", rich_help_panel=RECIPE)
+    ] = 0.9,
     weight_decay: Annotated[
-        float, typer.Option("--weight-decay", min=0, help="Of weights; not of biases and norms.")
+        float,
+        typer.Option(
+            "--weight-decay",
+            min=0,
+            metavar="W",
+            help="Of weights; not of biases and norms.",
+            rich_help_panel=RECIPE,
+        ),
     ] = 5e-4,
-    image_size: Annotated[int, typer.Option("--image-size", min=1, help="Input side in pixels.")] = 64,
+    image_size: Annotated[
+        int,
+        typer.Option(
+            "--image-size",
+            min=1,
+            metavar="PIXELS",
+            help="Side of the network's input.",
+            rich_help_panel=PICTURES,
+        ),
+    ] = 64,
     smallest_crop: Annotated[
         float,
-        typer.Option("--smallest-crop", min=0.01, max=1, help="Least share of a picture that a crop keeps."),
+        typer.Option(
+            "--smallest-crop",
+            min=0.01,
+            max=1,
+            metavar="SHARE",
+            help="Least share of a picture that a random crop keeps; 1 keeps the whole.",
+            rich_help_panel=PICTURES,
+        ),
     ] = 0.35,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.")] = True,
-    half: Annotated[bool, typer.Option("--half", help="Keep the weights as float16: half the file.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.", rich_help_panel=PICTURES)
+    ] = True,
+    half: Annotated[
+        bool, typer.Option("--half", help="Keep the weights of the checkpoint as float16: half the file.")
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on where an interrupted training with the same arguments stopped; a complete one is left "
+            "as it is.",
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     device: DeviceOption = "auto",
-    precision: PrecisionOption = Precision.auto,
-    workers: WorkersOption = default_workers(),
+    precision: Annotated[
+        Precision,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            help="float32 or bfloat16; auto is bfloat16 on CUDA, else float32.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = Precision.auto,
+    workers: WorkersOption = DEFAULT_WORKERS,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Train a network from image-level labels and keep it as a checkpoint."""
+    """Train a network from image-level labels and keep it as a checkpoint.
+
+    Beside it stand FILE.metrics.jsonl (a line an epoch), FILE.curve.png and, until the training is complete,
+    FILE.resume.pt, FILE being the checkpoint's name without its extension.
+    """
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.training_set import Augmentation
     from wsloc.methods import METHODS
     from wsloc.networks.devices import resolve_device
-    from wsloc.trainer import EpochFigures, Recipe, StepReport
     from wsloc.trainer import train as run
+    from wsloc.training.files import TrainingFiles
+    from wsloc.training.records import Recipe
 
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
-    if output.exists() and not (resume or overwrite):
-        raise UsageError(f"{output} is there already: give --overwrite, --resume, or another --output")
+    files = TrainingFiles(output)
+    _refuse_to_lose(files, resume=resume, overwrite=overwrite)
     place = resolve_device(device)
     recipe = Recipe(
         backbone=backbone,
@@ -97,20 +181,12 @@ def train(
     )
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     talk.detail(f"training {method} on {place}, {recipe.precision}")
-    history: list[EpochFigures] = []
-    with talk.progress(f"epoch 1/{epochs}", total=0) as advance:
-
-        def on_step(report: StepReport) -> None:
-            advance(
-                report.images,
-                f"epoch {report.epoch + 1}/{epochs}  loss {report.loss:.3f}",
-                total=report.total_images,
-            )
-
-        def on_epoch(figures: EpochFigures) -> None:
-            history.append(figures)
-            talk.note(_line(figures, epochs))
-
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # it remarks on its caches, whose place is no concern
+    complete = resume and files.complete
+    with _saying_how_to_resume(talk, files), talk.progress(f"epoch 1/{epochs}", total=0) as advance:
+        watch = _Watch(talk, epochs, advance)
         run(
             method,
             data,
@@ -121,11 +197,13 @@ def train(
             workers=workers,
             resume=resume,
             half=half,
-            on_step=on_step,
-            on_epoch=on_epoch,
+            on_start=watch.start,
+            on_step=watch.step,
+            on_epoch=watch.epoch,
         )
-    talk.line(f"{output}: {method} on {backbone}, {epochs} epochs")
-    talk.document({"checkpoint": str(output), "epochs": [figures.to_dict() for figures in history]})
+    if complete:
+        talk.note(f"{output} is complete: nothing is left to train")
+    _report(talk, files, watch.history)
 
 
 def training_precision(precision: Precision, device_type: str) -> str:
@@ -135,18 +213,83 @@ def training_precision(precision: Precision, device_type: str) -> str:
     return precision.value
 
 
-def _line(figures: object, epochs: int) -> str:
-    """One epoch in words."""
-    from wsloc.trainer import EpochFigures
+def _refuse_to_lose(files: TrainingFiles, *, resume: bool, overwrite: bool) -> None:
+    """What an earlier training left is not thrown away unasked."""
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude one another")
+    if resume or overwrite:
+        return
+    if files.resume.exists():
+        raise UsageError(
+            f"{files.resume} is of an interrupted training: give --resume to go on, --overwrite to start anew, or "
+            "another --output"
+        )
+    if files.output.is_file():
+        raise UsageError(f"{files.output} is there already: give --overwrite or another --output")
 
-    if not isinstance(figures, EpochFigures):
-        raise TypeError(figures)
-    words = [
-        f"epoch {figures.epoch + 1}/{epochs}",
-        f"loss {figures.train_loss:.4f}",
-        f"error {figures.train_error:.1%}",
-    ]
+
+@contextmanager
+def _saying_how_to_resume(talk: Talk, files: TrainingFiles) -> Iterator[None]:
+    """After Ctrl-C or a termination, a note of what is kept; the interruption itself goes on its way."""
+    try:
+        yield
+    except BaseException as stop:
+        if not isinstance(stop, Exception) and files.resume.exists():
+            talk.note(f"the same command with --resume goes on after the last whole epoch: {files.resume}")
+        raise
+
+
+class _Watch:
+    """What is shown of a training while it runs."""
+
+    def __init__(self, talk: Talk, epochs: int, advance: Callable[..., None]) -> None:
+        self.talk = talk
+        self.epochs = epochs
+        self.advance = advance
+        self.ahead = epochs
+        self.history: list[EpochFigures] = []
+
+    def start(self, history: Sequence[EpochFigures]) -> None:
+        """Epochs that are done before this command begins."""
+        self.history += history
+        self.ahead -= len(history)
+        if history and self.ahead:
+            self.talk.note(f"going on after epoch {len(history)}/{self.epochs}")
+
+    def step(self, report: StepReport) -> None:
+        self.advance(
+            report.images,
+            f"epoch {report.epoch + 1}/{self.epochs}  loss {report.loss:.3f}",
+            total=report.images * report.steps * self.ahead,
+        )
+
+    def epoch(self, figures: EpochFigures) -> None:
+        self.history.append(figures)
+        self.talk.note(f"epoch {figures.epoch + 1}/{self.epochs}, {_words(figures)}, {figures.seconds:.0f} s")
+
+
+def _words(figures: EpochFigures) -> str:
+    """What an epoch came to."""
+    words = [f"loss {figures.train_loss:.4f}", f"error {figures.train_error:.1%}"]
     if figures.validation_error is not None:
         words.append(f"validation error {figures.validation_error:.1%}")
     words += [f"{name} {value:.4f}" for name, value in figures.extra.items()]
-    return ", ".join([*words, f"{figures.seconds:.0f} s"])
+    return ", ".join(words)
+
+
+def _report(talk: Talk, files: TrainingFiles, history: Sequence[EpochFigures]) -> None:
+    """The line, or the JSON document, on stdout."""
+    from wsloc.training.records import kept_epoch
+
+    kept = kept_epoch(history) if history else None  # the figures of a complete training may be gone
+    if kept is not None:
+        talk.line(f"{files.output}: epoch {kept.epoch + 1} of {len(history)}, {_words(kept)}")
+    talk.document(
+        {
+            "checkpoint": str(files.output),
+            "metrics": str(files.metrics),
+            "curve": str(files.curve),
+            "kept_epoch": None if kept is None else kept.epoch,
+            "epochs": [figures.to_dict() for figures in history],
+        }
+    )

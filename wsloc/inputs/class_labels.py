@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
-from wsloc.inputs.annotations.formats import read_annotations
+from wsloc.inputs.annotations import labels_csv, tiny_imagenet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,36 +22,43 @@ def resolve_class(label: str | int, classes: Classes) -> int:
     """The output index of a class.
 
     Args:
-        label: its index, id (wnid or folder) or name in words; case does not matter.
+        label: its id (wnid or folder), index or name in words, in this order, where a class is called by a
+            number; an `int` is an index in any case. Upper and lower case do not matter.
         classes: what the outputs mean.
 
     Raises:
         DataError: if there is no such class, or several of that name.
     """
     text = str(label).strip()
-    if text in classes.ids:
+    if isinstance(label, str) and text in classes.ids:
         return classes.ids.index(text)
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
     lowered = text.casefold()
-    matching = {
+    matching = [
         index
         for index, (class_id, name) in enumerate(zip(classes.ids, classes.names, strict=True))
         if lowered in (class_id.casefold(), name.casefold())
-    }
-    if len(matching) == 1:
-        return matching.pop()
-    if matching:
-        ids = ", ".join(f"{classes.ids[index]} (index {index})" for index in sorted(matching))
+    ]
+    if not matching:
+        raise DataError(
+            f"no class {text!r} among the network's {len(classes)} classes: {_hint(lowered, classes)}"
+        )
+    if len(matching) > 1:
+        ids = ", ".join(f"{classes.ids[index]} (index {index})" for index in matching)
         raise DataError(f"several classes are called {text!r}: name one of {ids}")
-    close = get_close_matches(text, [*classes.names, *classes.ids], n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"they are {_listed(classes)}"
-    raise DataError(f"no class {text!r} among the network's {len(classes)} classes: {hint}")
+    return matching[0]
 
 
-def _listed(classes: Classes, most: int = 8) -> str:
-    names = ", ".join(classes.names[:most])
-    return names if len(classes) <= most else f"{names}, ..."
+def _hint(lowered: str, classes: Classes, most: int = 8) -> str:
+    """What a class may be called instead."""
+    if lowered.removeprefix("-").isdecimal():
+        return f"indices run from 0 to {len(classes) - 1}"
+    spelled = {word.casefold(): word for word in (*classes.ids, *classes.names)}
+    close = get_close_matches(lowered, spelled, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(spelled[word] for word in close)}?"
+    return f"they are {', '.join(classes.names[:most])}" + (", ..." if len(classes) > most else "")
 
 
 def resolve_choice(wanted: str | int | Sequence[str | int], classes: Classes) -> int | ClassIndices:
@@ -76,7 +83,7 @@ def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
     """The labels of each image: image id -> class indices.
 
     Args:
-        path: a CSV `image,label[;label...]`, or Tiny ImageNet's val_annotations.txt.
+        path: a CSV `image,label[;label...]` with that header, or Tiny ImageNet's val_annotations.txt.
         classes: what the outputs mean.
 
     Raises:
@@ -86,12 +93,16 @@ def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
         raise DataError(
             f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected"
         )
+    known: dict[str, int] = {}
     labels: dict[str, ClassIndices] = {}
-    for sample in read_annotations(path):
-        try:
-            labels[sample.image] = tuple(resolve_class(label, classes) for label in sample.labels)
-        except DataError as error:
-            raise DataError(f"{path}: {sample.image}: {error}") from error
+    for sample in tiny_imagenet.read(path) if tiny_imagenet.matches(path) else labels_csv.read(path):
+        for label in sample.labels:
+            if label not in known:
+                try:
+                    known[label] = resolve_class(label, classes)
+                except DataError as error:
+                    raise DataError(f"{path}: {sample.image}: {error}") from error
+        labels[sample.image] = tuple(dict.fromkeys(known[label] for label in sample.labels))
     return labels
 
 

@@ -298,4 +298,5 @@ def _to_bytes(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     peak = float(numbers.max())
     ranges = (1.0, 255.0) if values.dtype.kind == "f" else (255.0, 65535.0)
     top = next((top for top in ranges if peak <= top), peak)
-    return np.asarray(np.clip(numbers * (255 / top), 0, 255).round(), np.uint8)
+    numbers *= 255 / top  # in place, as what follows: a picture may be of 178 megapixels
+    return np.rint(numbers.clip(0, 255, out=numbers), out=numbers).astype(np.uint8)

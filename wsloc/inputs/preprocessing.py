@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class Preprocessing:
             raise ValueError(f"resize must be one of {', '.join(RESIZES)}, not {self.resize!r}")
         if self.image_size < 1:
             raise ValueError(f"image_size must be at least 1 pixel, not {self.image_size}")
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise ValueError(f"mean and std must be finite and std above 0, not {self.mean} and {self.std}")
 
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the input for a picture of `image_size` = (height, width)."""
@@ -53,8 +56,8 @@ class Preprocessing:
         shorter = min(height, width)
         longest = LONGEST_ASPECT * self.image_size
         return (
-            min(longest, max(1, round(height * self.image_size / shorter))),
-            min(longest, max(1, round(width * self.image_size / shorter))),
+            min(longest, round(height * self.image_size / shorter)),
+            min(longest, round(width * self.image_size / shorter)),
         )
 
     def resized(self, picture: Image.Image) -> npt.NDArray[np.uint8]:
@@ -98,7 +101,7 @@ class Preprocessing:
                 mean=(mean_r, mean_g, mean_b),
                 std=(std_r, std_g, std_b),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(f"the preprocessing it holds cannot be read ({error})") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import traceback
+import warnings
 from multiprocessing import Pipe, Process
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -31,10 +32,10 @@ class LostWorkerError(Exception):
 def read_ahead(work: Callable[[int], Result], count: int, workers: int) -> Iterator[Result]:
     """`work(0)`, `work(1)`, ..., `work(count - 1)`, in this order, done ahead by worker processes.
 
-    Worker i does every `workers`-th number from i on and waits with each result until it is taken, so at most
-    one result a worker is held, and the results do not depend on how many workers there are. They travel
-    through one pipe a worker, without shared memory (containers keep it small) and without a lock that a dying
-    worker could take with it.
+    Worker i does every `workers`-th number from i on and waits with each result until it is taken: one result a
+    worker is held, or as many small ones as its pipe has room for (64 KiB). Nothing depends on how many workers
+    there are. Results travel through one pipe a worker, without shared memory (containers keep it small) and
+    without a lock that a dying worker could take with it.
 
     Args:
         work: what is done; it must be possible to pickle it and its results.
@@ -69,7 +70,11 @@ class _Worker(Generic[Result]):
         self.results, ending = Pipe(duplex=False)
         self.process = Process(target=_serve, args=(work, numbers, self.results, ending), daemon=True)
         try:
-            self.process.start()
+            with warnings.catch_warnings():
+                # Python 3.12 warns of any fork beside threads (torch has some): another thread's locks stay locked
+                # in the child. These children take none of theirs: they run Pillow and NumPy.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self.process.start()
         except OSError as error:
             self.results.close()
             raise LostWorkerError(

@@ -37,7 +37,7 @@ def iou(one: npt.ArrayLike, other: npt.ArrayLike) -> npt.NDArray[np.float64]:
     sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
     intersection = sides.clip(min=0).prod(axis=-1)  # (...)
     union = area(first) + area(second) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
+    return np.asarray(np.divide(intersection, union, out=np.zeros_like(union), where=union > 0))
 
 
 def area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -54,19 +54,28 @@ def best_iou(predicted: npt.ArrayLike, truth: Sequence[npt.ArrayLike]) -> npt.ND
         truth: N arrays (M_i, 4).
 
     Raises:
-        ValueError: if there are not as many truths as predictions.
+        ValueError: if there are not as many truths as predictions, or boxes of another shape.
     """
-    boxes = np.asarray(predicted, dtype=np.float64).reshape(-1, 4)
+    boxes = _box_list(predicted)
     if len(boxes) != len(truth):
         raise ValueError(f"expected a truth for each of {len(boxes)} predictions, got {len(truth)}")
-    counts = np.array([len(np.asarray(members).reshape(-1, 4)) for members in truth], dtype=np.int64)
     best = np.zeros(len(boxes))
-    if counts.sum():
+    if len(boxes):
         # All pairs of all images at once: the loop over images stays out of the arithmetic.
-        owner = np.repeat(np.arange(len(boxes)), counts)
-        pairs = np.concatenate([np.asarray(members, dtype=np.float64).reshape(-1, 4) for members in truth])
-        np.maximum.at(best, owner, iou(boxes[owner], pairs))
+        true_boxes = [_box_list(members) for members in truth]
+        owner = np.repeat(np.arange(len(boxes)), [len(members) for members in true_boxes])
+        np.maximum.at(best, owner, iou(boxes[owner], np.concatenate(true_boxes)))
     return best
+
+
+def _box_list(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Boxes (M, 4), of which there may be none."""
+    found = np.asarray(boxes, dtype=np.float64)
+    if not found.size:
+        return np.empty((0, 4))
+    if found.ndim != 2 or found.shape[1] != 4:
+        raise ValueError(f"expected boxes (M, 4), got {found.shape}")
+    return found
 
 
 def gt_known_localization_error(
@@ -104,7 +113,7 @@ def paired_bootstrap(
     Args:
         one: (N,) or (S, N): a figure of each image (of S runs, resampled together), such as 1 for wrong.
         other: the same images, in the same order.
-        resamples: of the images, with replacement.
+        resamples: of the images, with replacement; at least 1.
         confidence: of the interval, 0-1.
         random_seed: of the resampling.
 
@@ -112,15 +121,17 @@ def paired_bootstrap(
         (mean of one - other, lower end, upper end).
 
     Raises:
-        ValueError: if the shapes differ or there are no images.
+        ValueError: if the shapes differ, there are no images, or an option is out of its range.
     """
     first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
-    if first.shape != second.shape or not first.size:
+    if first.shape != second.shape or first.ndim not in (1, 2) or not first.size:
         raise ValueError(f"expected the same images twice, got {first.shape} and {second.shape}")
+    if resamples < 1 or not 0 < confidence < 1:
+        raise ValueError(f"cannot take a {confidence} interval of {resamples} resamples")
     difference = np.atleast_2d(first - second).mean(axis=0)  # (N,), runs averaged within an image
-    random = np.random.default_rng(random_seed)
-    counts = random.multinomial(len(difference), np.full(len(difference), 1 / len(difference)), size=resamples)
-    means = counts @ difference / len(difference)  # (resamples,)
+    random, images = np.random.default_rng(random_seed), len(difference)
+    # One resample at a time: all of them at once would take gigabytes for some ten thousand images.
+    means = [difference[random.integers(images, size=images)].mean() for _ in range(resamples)]
     tail = (1 - confidence) / 2
     lower, upper = np.quantile(means, [tail, 1 - tail])
     return float(difference.mean()), float(lower), float(upper)

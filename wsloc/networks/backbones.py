@@ -7,17 +7,16 @@ import sys
 from collections import OrderedDict
 from difflib import get_close_matches
 from http.client import HTTPException
-from importlib.resources import files
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, cast
 
 from torchvision import models
 
 from wsloc.errors import CheckpointError, UnsupportedError
+from wsloc.inputs.imagenet import imagenet_classes as imagenet_classes  # noqa: PLC0414 - public here
 from wsloc.networks.families import FAMILIES, SMALL_RESNET, TRANSFORMERS
 from wsloc.networks.network import Family, Network
 from wsloc.networks.small_resnet import SmallResNet
-from wsloc.records import Classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,13 +118,6 @@ def default_input(name: str) -> tuple[int, Colour, Colour]:
         return size, IMAGENET_MEAN, IMAGENET_STD
     transforms = weights.transforms()
     return int(transforms.crop_size[0]), tuple(transforms.mean), tuple(transforms.std)
-
-
-def imagenet_classes() -> Classes:
-    """The 1000 classes of ImageNet's challenge, in the order of torchvision's outputs (sorted wnids)."""
-    table = files("wsloc.networks").joinpath("imagenet_classes.txt").read_text(encoding="utf-8")
-    ids, names = zip(*(line.split("\t") for line in table.splitlines()), strict=True)
-    return Classes(ids, names)
 
 
 def prepare_state(model: nn.Module, state: Mapping[str, Tensor]) -> OrderedDict[str, Tensor]:

@@ -32,9 +32,8 @@ FORMAT_VERSION = 1
 _ZIP = b"PK\x03\x04"
 # What stands in place of weights after a download that went wrong: first bytes -> what it is, and the remedy.
 _IMPOSTORS = {
-    b"<!doctype": "it is a web page: download the file itself",
-    b"<html": "it is a web page: download the file itself",
-    b"version https://git-lfs": "it is a git LFS pointer: fetch the file itself with `git lfs pull`",
+    (b"<!doctype", b"<html"): "a web page: download the file itself",
+    (b"version https://git-lfs",): "a git LFS pointer: fetch the file itself with `git lfs pull`",
 }
 _DAMAGED = "cannot be read: it is damaged or cut short, or no weights file"
 _FOREIGN_OBJECT = re.compile(r"GLOBAL ([\w.]+)")
@@ -221,9 +220,9 @@ def read_untrusted(path: Path) -> Any:
             of anything but tensors and plain values.
     """
     first_bytes = _first_bytes(path)
-    for beginning, reason in _IMPOSTORS.items():
-        if first_bytes.lstrip().lower().startswith(beginning):
-            raise CheckpointError(f"{path} cannot be read: {reason}")
+    for beginnings, impostor in _IMPOSTORS.items():
+        if first_bytes.lstrip().lower().startswith(beginnings):
+            raise CheckpointError(f"{path} is {impostor}")
     if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
     if first_bytes.startswith(_ZIP):
@@ -245,11 +244,7 @@ def read_untrusted(path: Path) -> Any:
 
 
 def _first_bytes(path: Path) -> bytes:
-    """What a file begins with.
-
-    Raises:
-        CheckpointError: if there is nothing to read.
-    """
+    """What a file begins with; refuses whatever is no file, or an empty one."""
     wanted = "name a checkpoint or weights file"
     try:
         if path.is_dir():
@@ -266,11 +261,7 @@ def _first_bytes(path: Path) -> bytes:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuses archives of something else, and those whose content is not what was written.
-
-    Raises:
-        CheckpointError: as it says.
-    """
+    """Refuses archives of something else, and those whose content is not what was written."""
     try:
         names = _verified_names(path)
     except Exception as error:

@@ -12,7 +12,9 @@ from wsloc.networks.network import Family, Network, Observation
 
 
 def _not_cut(*_arguments: object) -> Tensor:
-    raise UnsupportedError("a module observed at a layer of its own is not cut into trunk and head: use gradcam")
+    raise UnsupportedError(
+        "a module observed at a layer of its own is not cut into trunk and head: use gradcam"
+    )
 
 
 OWN_MODULE = Family("own module", features=_not_cut, head=_not_cut, linear=None, stride=0)
@@ -37,12 +39,16 @@ class HookedNetwork(Network):
         if isinstance(target_layer, str):
             if target_layer not in layers:
                 known = ", ".join(name for name in list(layers)[-5:] if name)
-                raise UnsupportedError(f"{self.name} has no layer {target_layer!r}; its last ones are {known}")
+                raise UnsupportedError(
+                    f"{self.name} has no layer {target_layer!r}; its last ones are {known}"
+                )
             found = layers[target_layer]
         elif any(layer is target_layer for layer in layers.values()):
             found = target_layer
         else:
-            raise UnsupportedError(f"the target layer {type(target_layer).__name__} is not part of {self.name}")
+            raise UnsupportedError(
+                f"the target layer {type(target_layer).__name__} is not part of {self.name}"
+            )
         self._layer = (found,)  # a tuple: not registered a second time
 
     def forward(self, images: Tensor) -> Tensor:
@@ -53,18 +59,22 @@ class HookedNetwork(Network):
         """One forward pass; the graph begins at the layer's output, as for networks that are cut there.
 
         Raises:
-            UnsupportedError: if the layer is not reached, gives no (N, K, h, w), or the module gives no (N, C).
+            UnsupportedError: if the layer is not reached, gives no (N, K, h, w), or the module gives no (N, C)
+                that depends on it.
         """
         seen: list[Tensor] = []
 
         def cut(_module: nn.Module, _inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor) or output.ndim != 4:
+            if not isinstance(output, Tensor) or output.ndim != 4 or len(output) != len(images):
                 shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
                 raise UnsupportedError(
                     f"the target layer of {self.name} gives {shape}, not a feature map (N, K, h, w)"
                 )
-            seen.append(output.detach().requires_grad_(differentiable))
-            return seen[-1].clone()  # layers that work in place must not change the leaf
+            # Copies, before and after: layers that work in place, on either side, must not change the leaf.
+            leaf = output.detach().to(torch.float32, copy=True).requires_grad_(differentiable)
+            seen.append(leaf)
+            with torch.set_grad_enabled(differentiable):  # frozen trunks often run under no_grad
+                return leaf.to(output.dtype, copy=True)
 
         handle = self._layer[0].register_forward_hook(cut)
         try:
@@ -79,4 +89,6 @@ class HookedNetwork(Network):
             raise UnsupportedError(f"the target layer of {self.name} is not reached by a forward pass")
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             raise UnsupportedError(f"{self.name} gives no logits (N, C): wrap it so that it does")
+        if differentiable and not logits.requires_grad:
+            raise UnsupportedError(f"the logits of {self.name} do not depend on the target layer")
         return Observation(seen[-1], logits.float())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights", "module")
 # Parts of a name: of what stands around a backbone, and of what wraps a module anywhere inside it.
 PREFIXES = frozenset({"model", "backbone", "net", "network"})
-TRANSPARENT = frozenset({"module", "_orig_mod"})
+ANYWHERE = frozenset({"module", "_orig_mod"})
 CLASSIFIER_NAMES = frozenset({"classifier", "fc", "head", "linear", "last_linear"})
 
 # Auxiliary classifiers (Inception, GoogLeNet): only the training of those networks uses them.
@@ -37,11 +37,13 @@ _COUNTERS = ("total_ops", "total_params", _BATCHES)
 # A number of classes by which the layers that depend on it are told: a prime that no other layer is wide.
 _OUTPUTS = 1009
 
-# Lines of class names: an id and a name parted by TAB, by a space behind a WordNet id, or by a comma.
+# Lines of class names: an id and a name parted by TAB, by a space behind a WordNet id, or by a comma; or a name,
+# which is its own id.
 _PARTED = (
-    re.compile(r"([^\t]*)\t(.*)"),
-    re.compile(r"(n\d{8})\s+(.*)"),
-    re.compile(r"([^\s,]+),\s*(.*)"),
+    re.compile(r"([^\t]*)\t([^\t]*)"),
+    re.compile(r"(n\d{8}) (.*)"),
+    re.compile(r"([^\s,]+),(.*)"),
+    re.compile(r"((.*))"),
 )
 
 
@@ -103,20 +105,20 @@ def read_class_names(path: Path) -> Classes:
             has; names file and line.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        text = path.read_text(encoding="utf-8-sig").rstrip("\n ")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataError(f"cannot read the class names {path}: {reason}") from error
-    if not lines:
+    if not text:
         raise DataError(f"{path}: holds no class names: one a line is expected")
-    lines = [line.strip(" ") for line in lines]
-    parted = next((form for form in _PARTED if all(map(form.fullmatch, lines))), re.compile("((.*))"))
+    lines = [line.strip(" ") for line in text.split("\n")]
+    parted = _PARTED[0] if "\t" in text else next(form for form in _PARTED if all(map(form.fullmatch, lines)))
     first_lines: dict[str, int] = {}
     names = []
     for number, line in enumerate(lines, start=1):
         found = parted.fullmatch(line)
-        class_id, name = (part.strip().strip('"') for part in found.groups()) if found else ("", "")
-        if not class_id or not name or "\t" in name:
+        class_id, name = (part.strip(' "') for part in found.groups()) if found else ("", "")
+        if not class_id or not name:
             raise DataError(f"{path}:{number}: expected `name` or `id<TAB>name`, as on all other lines")
         if class_id in first_lines:
             raise DataError(f"{path}:{number}: {class_id} stands on line {first_lines[class_id]} already")
@@ -180,7 +182,11 @@ def _imported(content: object, reference: nn.Module) -> Imported:
 def _state_dict(content: object) -> dict[str, Tensor]:
     """The state dict itself, out of the dicts around it, without entries that are no tensors."""
     for _ in WRAPPERS:  # so many times at most: a made-up file may hold a dict inside itself
-        wrapped = {key: value for key, value in _items(content) if any(_items(value))}
+        wrapped = {
+            key: value
+            for key, value in _items(content)
+            if any(isinstance(inner, Tensor) or name in WRAPPERS for name, inner in _items(value))
+        }
         content = next((wrapped[key] for key in WRAPPERS if key in wrapped), content)
     state = {key: value for key, value in _items(content) if isinstance(value, Tensor)}
     if not state:
@@ -200,7 +206,7 @@ def _renamed(state: Mapping[str, Tensor], own: Shapes) -> dict[str, Tensor]:
     renamed: dict[str, Tensor] = {}
     origins: dict[str, str] = {}
     for key, value in state.items():
-        parts = [part for part in key.split(".") if part not in TRANSPARENT] or [key]
+        parts = [part for part in key.split(".") if part not in ANYWHERE] or [key]
         while ".".join(parts) not in own and parts[0] in PREFIXES and len(parts) > 1:
             parts.pop(0)
         name = ".".join(parts)
@@ -234,7 +240,8 @@ def _classifier_name(state: Mapping[str, Tensor], own: Shapes, layer: str) -> st
 
 def _move_classifier(state: dict[str, Tensor], own: Shapes, found: str, layer: str) -> None:
     """Brings the classifier to the backbone's name and shape, (C, K) or (C, K, 1, 1); no bias is a bias of 0."""
-    weight, bias = state.pop(f"{found}.weight"), state.pop(f"{found}.bias", None)
+    keys = [key for key in (f"{found}.weight", f"{found}.bias") if key in state]
+    weight, *bias = checked_weights({key: state.pop(key) for key in keys}).values()
     channels, *kernel = own[f"{layer}.weight"][1:]
     if weight.shape[1:] not in ((channels,), (channels, 1, 1)) or not len(weight):
         raise CheckpointError(
@@ -242,7 +249,7 @@ def _move_classifier(state: dict[str, Tensor], own: Shapes, found: str, layer: s
             "backbone, or has another head"
         )
     state[f"{layer}.weight"] = weight.reshape(len(weight), channels, *kernel)
-    state[f"{layer}.bias"] = weight.new_zeros(len(weight)) if bias is None else bias
+    state[f"{layer}.bias"] = bias[0] if bias else weight.new_zeros(len(weight))
 
 
 def _check_keys(state: Mapping[str, Tensor], own: Shapes, found: str, layer: str) -> None:
@@ -250,7 +257,7 @@ def _check_keys(state: Mapping[str, Tensor], own: Shapes, found: str, layer: str
     lacking = [key for key in own if key not in state and not _is_optional(key)]
     if lacking == [f"{layer}.weight", f"{layer}.bias"]:
         raise CheckpointError(
-            f"it has no classifier, a layer of {own[lacking[0]][1]} inputs: train one first"
+            f"it has no classifier (a layer of {own[lacking[0]][1]} inputs): train one first"
         )
     if lacking:
         raise CheckpointError(
@@ -269,8 +276,13 @@ def _check_keys(state: Mapping[str, Tensor], own: Shapes, found: str, layer: str
 
 
 def _check_shapes(state: dict[str, Tensor], wanted: Shapes) -> None:
-    """Refuses weights of another shape; counters and auxiliary classifiers of another shape are dropped."""
-    differing = [key for key, shape in wanted.items() if key in state and tuple(state[key].shape) != shape]
+    """Refuses weights of another shape or kind; counters and auxiliary classifiers of another one are dropped."""
+
+    def fits(key: str) -> bool:
+        is_count = not state[key].is_floating_point()
+        return tuple(state[key].shape) == wanted[key] and is_count == key.endswith(_BATCHES)
+
+    differing = [key for key in wanted if key in state and not fits(key)]
     for key in filter(_is_optional, differing):
         del state[key]
     differing = [key for key in differing if key in state]
@@ -278,7 +290,8 @@ def _check_shapes(state: dict[str, Tensor], wanted: Shapes) -> None:
         key = differing[0]
         more = f", and {len(differing) - 1} more differ" if len(differing) > 1 else ""
         raise CheckpointError(
-            f"{key} is {tuple(state[key].shape)}, the backbone's is {wanted[key]}{more}: it is of another backbone"
+            f"{key} is {state[key].dtype} {tuple(state[key].shape)}, the backbone's is torch.float32 "
+            f"{wanted[key]}{more}: it is of another backbone"
         )
 
 

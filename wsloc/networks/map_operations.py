@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from wsloc.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -56,11 +58,13 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
         maps: grid frame.
         size: (height, width) of the input.
     """
-    return F.interpolate(maps.float(), size=size, mode="bilinear", align_corners=False)
+    maps = maps.float()
+    upsampled = F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+    return upsampled.clamp(max=maps.amax(dim=(-2, -1), keepdim=True))  # by rounding it can be exceeded
 
 
 def class_gradients(logits: Tensor, feature_map: Tensor, class_index: Tensor) -> Tensor:
-    """D logits[n, class_index[n, p]] / d feature_map[n], all classes in one batched backward pass.
+    """Gradients d logits[n, class_index[n, p]] / d feature_map[n], all classes in one batched backward pass.
 
     Args:
         logits: (N, C), computed from `feature_map`.
@@ -69,12 +73,19 @@ def class_gradients(logits: Tensor, feature_map: Tensor, class_index: Tensor) ->
 
     Returns:
         (N, P, K, h, w), float32; parameters' `.grad` is untouched.
+
+    Raises:
+        UnsupportedError: if the logits do not depend on the feature map.
     """
     picked = F.one_hot(class_index.T, logits.shape[1]).to(logits.dtype)  # (P, N, C)
     with torch.autocast(logits.device.type, enabled=False):  # it would reach the batched backward pass
         # A vector-Jacobian product over P at once; for one class the plain form spares the batching.
-        if len(picked) == 1:
-            (gradients,) = torch.autograd.grad(logits, feature_map, picked[0])
-            return gradients.unsqueeze(1).float()
-        (gradients,) = torch.autograd.grad(logits, feature_map, picked, is_grads_batched=True)
-        return gradients.transpose(0, 1).float()  # (P, N, K, h, w) -> (N, P, K, h, w)
+        batched = len(picked) > 1
+        vectors = picked if batched else picked[0]
+        (gradients,) = torch.autograd.grad(
+            logits, feature_map, vectors, is_grads_batched=batched, allow_unused=True
+        )
+    if gradients is None:
+        raise UnsupportedError("the logits do not depend on the feature map: explain another layer")
+    gradients = gradients if batched else gradients.unsqueeze(0)
+    return gradients.transpose(0, 1).float()  # (P, N, K, h, w) -> (N, P, K, h, w)

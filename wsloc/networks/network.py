@@ -117,7 +117,7 @@ class Network(nn.Module):
         """
         with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
             feature_map = self.features(images).float()  # (N, K, h, w)
-        with torch.set_grad_enabled(differentiable):
+        with torch.set_grad_enabled(differentiable), torch.autocast(images.device.type, enabled=False):
             feature_map = feature_map.detach().requires_grad_(differentiable)
             return Observation(feature_map, self.head(feature_map))
 

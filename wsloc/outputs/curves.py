@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wsloc.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PANELS = {
@@ -17,11 +17,11 @@ PANELS = {
 COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: told apart by colour-blind readers
 
 
-def save_training_curve(history: Sequence[dict[str, Any]], path: Path) -> None:
+def save_training_curve(history: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw loss and error of each epoch, as PNG; written whole or not at all.
 
     Args:
-        history: one record an epoch, with `epoch` (from 0), `train_loss` and whatever else of `PANELS` there is.
+        history: one record an epoch, with `epoch` (from 0; drawn from 1) and whatever of `PANELS` there is.
         path: the file.
 
     Raises:
@@ -37,7 +37,9 @@ def save_training_curve(history: Sequence[dict[str, Any]], path: Path) -> None:
                 axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=".")
         axes.set(title=title, xlabel="epoch")
         axes.set_ylim(bottom=0)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend()
+        if axes.lines:
+            axes.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110)

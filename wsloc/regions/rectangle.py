@@ -150,17 +150,18 @@ def _least_sizes(windows: _Windows) -> list[tuple[int, int]]:
                 best, sizes = height * width, []
             sizes.append((height, width))
         lower_least = widest + 1 if width is None else width
-        heapq.heappush(intervals, (first * lower_least, first, height - 1, lower_least))
-        heapq.heappush(intervals, ((height + 1) * least, height + 1, last, least))
+        if first < height:
+            heapq.heappush(intervals, (first * lower_least, first, height - 1, lower_least))
+        if height < last:
+            heapq.heappush(intervals, ((height + 1) * least, height + 1, last, least))
     return sizes
 
 
 class _Span(NamedTuple):
     """Where the rectangle can start and end along one axis: borders between cells, counted from 0, inclusive.
 
-    No start has more than the spare mass before it, no end more behind it, and neither has an empty row (or
-    column) next to it inside that a smaller rectangle could do without. `shortest` is the least length that
-    holds the mass needed at full breadth.
+    No start has more than the spare mass before it and no end more than that behind it; empty rows (or columns)
+    at the map's border are left out. `shortest` is the least length that holds the mass needed at full breadth.
     """
 
     first_start: int
@@ -186,10 +187,11 @@ class _Span(NamedTuple):
 
     def places(self, length: int) -> tuple[slice, slice]:
         """The starts and ends of all intervals of one length, counted from `first_start` and `first_end`."""
-        first = max(self.first_start, self.first_end - length)
-        stop = min(self.last_start, self.last_end - length) + 1
-        shift = length - self.first_end
-        return slice(first - self.first_start, stop - self.first_start), slice(first + shift, stop + shift)
+        first_start, last_start, first_end, last_end, _ = self
+        first = max(first_start, first_end - length)
+        stop = min(last_start, last_end - length) + 1
+        shift = length - first_end
+        return slice(first - first_start, stop - first_start), slice(first + shift, stop + shift)
 
 
 def _span(line: Cells, needed: int) -> _Span:
@@ -252,15 +254,13 @@ class _Windows:
             return None
         width = widest
         while least < width:
-            width = self._narrowest_at(top, height)
-            probe = width - 1  # mostly it fails: the heaviest window's rows are the best ones
-            while least < width:
-                mass, top, _ = self.heaviest(height, probe)
-                if mass >= self.needed:
-                    width = probe
-                    break
-                least = probe + 1
-                probe = (least + width) // 2
+            width = self._narrowest_at(top, height)  # the heaviest window's rows are mostly the best ones
+            if least == width:
+                break
+            mass, top, _ = self.heaviest(height, width - 1)
+            if mass < self.needed:
+                break
+            width -= 1
         return width
 
     def _narrowest_at(self, top: int, height: int) -> int:

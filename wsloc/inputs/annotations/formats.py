@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import DataError
-from wsloc.inputs.annotations import folder, labels_csv, tiny_imagenet
+from wsloc.inputs.annotations import (
+    coco,
+    folder,
+    imagenet_csv,
+    imagenet_devkit,
+    imagenet_xml,
+    labels_csv,
+    tiny_imagenet,
+    voc,
+    wsol,
+)
 from wsloc.records import Classes
 
 if TYPE_CHECKING:
@@ -28,6 +38,12 @@ class AnnotationFormat(Protocol):
 # In the order they are tried: the most particular first.
 ANNOTATION_FORMATS: dict[str, AnnotationFormat] = {
     "tiny-imagenet": tiny_imagenet,
+    "wsol": wsol,
+    "imagenet-devkit": imagenet_devkit,
+    "imagenet-csv": imagenet_csv,
+    "imagenet-xml": imagenet_xml,
+    "voc": voc,
+    "coco": coco,
     "labels-csv": labels_csv,
     "folder": folder,
 }
@@ -43,13 +59,24 @@ def read_annotations(root: Path, annotation_format: str = "auto") -> list[Sample
     Raises:
         DataError: if the path is not there, its format is not known, or its content is malformed.
     """
-    if not root.exists():
-        raise DataError(f"{root} is not there: name a data set's folder or annotation file")
-    if annotation_format != "auto":
-        return ANNOTATION_FORMATS[annotation_format].read(root)
-    for reader in ANNOTATION_FORMATS.values():
-        if reader.matches(root):
-            return reader.read(root)
+    if annotation_format not in ("auto", *ANNOTATION_FORMATS):
+        raise DataError(
+            f"unknown annotation format {annotation_format!r}: auto, {', '.join(ANNOTATION_FORMATS)}"
+        )
+    try:
+        if not root.exists():
+            raise DataError(f"{root} is not there: name a data set's folder or annotation file")
+        name = _recognized(root) if annotation_format == "auto" else annotation_format
+        return ANNOTATION_FORMATS[name].read(root)
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename or root}: {error.strerror}") from error
+
+
+def _recognized(root: Path) -> str:
+    """The format that a path looks like."""
+    for name, annotation_format in ANNOTATION_FORMATS.items():
+        if annotation_format.matches(root):
+            return name
     raise DataError(f"{root}: its format is none of {', '.join(ANNOTATION_FORMATS)}")
 
 
@@ -59,13 +86,24 @@ def classes_of(samples: Iterable[Sample], root: Path) -> Classes:
     Args:
         samples: labelled images.
         root: the data set; `words.txt` (id TAB words) is looked for in it and its parent.
+
+    Raises:
+        DataError: if `words.txt` is there and cannot be read.
     """
     ids = tuple(sorted({label for sample in samples for label in sample.labels}))
     words: dict[str, str] = {}
-    for place in (root, root.parent):
-        if (place / "words.txt").is_file():
-            for line in (place / "words.txt").read_text(encoding="utf-8").splitlines():
-                class_id, _, names = line.partition("\t")
-                words[class_id] = names.split(",")[0].strip()
+    for path in (root / "words.txt", root.parent / "words.txt"):
+        if path.is_file():
+            words = _read_words(path)
             break
     return Classes(ids, tuple(words.get(class_id) or class_id for class_id in ids))
+
+
+def _read_words(path: Path) -> dict[str, str]:
+    """The first of the names in words of each class id."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+    entries = (line.partition("\t") for line in lines)
+    return {class_id.strip(): names.split(",")[0].strip() for class_id, _, names in entries}

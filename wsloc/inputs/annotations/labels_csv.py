@@ -3,49 +3,69 @@
 from __future__ import annotations
 
 import csv
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+HEADER = ["image", "label"]
 
 
 def matches(path: Path) -> bool:
     """Whether `path` is a file whose header begins with `image,label`."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        return [field.strip() for field in stream.readline().split(",")][:2] == ["image", "label"]
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        return _is_header(next(csv.reader([stream.readline()]), []))
 
 
 def read(path: Path) -> list[Sample]:
     """Samples with the labels of each row; image paths are relative to the CSV's folder.
 
+    Further columns are passed over, empty lines too.
+
     Raises:
         DataError: if the header, a row or the encoding is not as it should be (file and line are named).
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.reader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
-    if not rows or [field.strip() for field in rows[0][:2]] != ["image", "label"]:
+    rows = _rows(path)
+    if not _is_header(next(rows, (1, []))[1]):
         raise DataError(f"{path}:1: expected the header `image,label`")
     samples: dict[str, Sample] = {}
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows:
         if not any(field.strip() for field in row):
             continue
-        image = row[0].strip()
-        labels = tuple(
-            dict.fromkeys(label.strip() for label in ";".join(row[1:2]).split(";") if label.strip())
-        )
-        if not image or not labels:
+        name, names = row[0].strip(), row[1] if len(row) > 1 else ""
+        labels = tuple(dict.fromkeys(label.strip() for label in names.split(";") if label.strip()))
+        if not name or not labels:
             raise DataError(f"{path}:{number}: expected an image and at least one label")
+        image = PurePosixPath(name).as_posix()  # ./a.jpg is a.jpg, as where images are found in folders
         if image in samples:
             raise DataError(f"{path}:{number}: {image} stands there twice; part its labels by semicolons")
         samples[image] = Sample(image, path.parent / image, labels=labels)
     if not samples:
         raise DataError(f"{path}: holds no images")
     return list(samples.values())
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows with the numbers of the lines they end on."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            for row in reader:
+                number = reader.line_num
+                yield number, row
+    except csv.Error as error:
+        raise DataError(f"{path}:{number + 1}: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def _is_header(row: list[str]) -> bool:
+    return [field.strip() for field in row[:2]] == HEADER

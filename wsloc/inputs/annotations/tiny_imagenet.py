@@ -22,15 +22,15 @@ VALIDATION_LIST = "val_annotations.txt"
 
 def matches(root: Path) -> bool:
     """Whether `root` is a validation list, a folder with one, a train folder with box files, or their parent."""
-    if root.is_file():
+    if not root.is_dir():
         return root.name == VALIDATION_LIST
     if (root / VALIDATION_LIST).is_file() or ((root / "wnids.txt").is_file() and (root / "train").is_dir()):
         return True
-    return root.is_dir() and any(root.glob("*/*_boxes.txt"))
+    return any((folder / f"{folder.name}_boxes.txt").is_file() for folder in root.iterdir())
 
 
 def read(root: Path) -> list[Sample]:
-    """Samples with one label and one box each.
+    """Samples with one label and one box each, as the lists have them, whether their pictures are there or not.
 
     Args:
         root: the data set (its train part is read), `train`, `val`, or `val/val_annotations.txt`.
@@ -39,9 +39,9 @@ def read(root: Path) -> list[Sample]:
         DataError: if a row is malformed (file and line are named), or nothing is there.
     """
     if root.is_file():
-        root = root.parent
-    if (root / VALIDATION_LIST).is_file():
         samples = _read_validation(root)
+    elif (root / VALIDATION_LIST).is_file():
+        samples = _read_validation(root / VALIDATION_LIST)
     else:
         samples = _read_train(root / "train" if (root / "train").is_dir() else root)
     if not samples:
@@ -49,36 +49,44 @@ def read(root: Path) -> list[Sample]:
     return samples
 
 
-def _read_validation(root: Path) -> list[Sample]:
+def _read_validation(path: Path) -> list[Sample]:
     return [
-        Sample(name, root / "images" / name, labels=(wnid,), boxes=((wnid, box),))
-        for name, (wnid,), box in _rows(root / VALIDATION_LIST, words=1)
+        Sample(name, path.parent / "images" / name, labels=(wnid,), boxes=((wnid, box),))
+        for name, wnid, box in _rows(path)
     ]
 
 
 def _read_train(root: Path) -> list[Sample]:
-    samples = []
-    for folder in sorted(folder for folder in root.iterdir() if folder.is_dir()):
-        wnid = folder.name
-        samples += [
-            Sample(f"{wnid}/images/{name}", folder / "images" / name, labels=(wnid,), boxes=((wnid, box),))
-            for name, _, box in _rows(folder / f"{wnid}_boxes.txt", words=0)
-        ]
-    return samples
+    return [
+        Sample(f"{wnid}/images/{name}", folder / "images" / name, labels=(wnid,), boxes=((wnid, box),))
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".")
+        for name, wnid, box in _rows(folder / f"{folder.name}_boxes.txt", folder.name)
+    ]
 
 
-def _rows(path: Path, words: int) -> Iterator[tuple[str, list[str], Box]]:
-    """(image, `words` further words, half-open box) of each row."""
+def _rows(path: Path, wnid: str | None = None) -> Iterator[tuple[str, str, Box]]:
+    """(image, wnid, half-open box) of each row; without `wnid` the rows' second word is theirs."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
+    words = "an image" if wnid else "an image, a wnid"
+    images: set[str] = set()
     for number, line in enumerate(lines, start=1):
         fields = line.split()
         if not fields:
             continue
         try:
-            x0, y0, x1, y1 = (int(value) for value in fields[1 + words :])
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: expected an image, {words} word(s) and 4 integers") from error
-        yield fields[0], fields[1 : 1 + words], (float(x0), float(y0), x1 + 1.0, y1 + 1.0)
+            image, owner = fields[0], wnid or fields[1]
+            x0, y0, x1, y1 = (int(field) for field in fields[1 if wnid else 2 :])
+        except (ValueError, IndexError) as error:
+            raise DataError(f"{path}:{number}: expected {words} and 4 integers") from error
+        if not (0 <= x0 <= x1 and 0 <= y0 <= y1):
+            raise DataError(
+                f"{path}:{number}: the box {x0} {y0} {x1} {y1} is not x0 <= x1 and y0 <= y1, from 0 on"
+            )
+        if image in images:
+            raise DataError(f"{path}:{number}: {image} stands there twice")
+        images.add(image)
+        yield image, owner, (float(x0), float(y0), x1 + 1.0, y1 + 1.0)

@@ -1,4 +1,7 @@
-"""Networks without a trunk: their images are the feature map, so that what a method makes of it can be counted."""
+"""Networks to try methods on: without a trunk, so that results can be counted by hand, and random real ones.
+
+Without a trunk the images are the feature map.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from wsloc.networks.backbones import build_backbone
 from wsloc.networks.network import Family, Network
 
 if TYPE_CHECKING:
@@ -33,6 +37,23 @@ def all_classes(network: Network, feature_map: Tensor) -> Tensor:
     with torch.no_grad():
         logits = network.head(feature_map)
     return torch.arange(logits.shape[1]).repeat(len(logits), 1)
+
+
+def random_images() -> Tensor:
+    """Three images (3, 3, 96, 64): a grid of 3 x 2 cells at stride 32."""
+    return torch.randn(3, 3, 96, 64, generator=torch.Generator().manual_seed(1))
+
+
+def random_network(backbone: str, classes: int) -> Network:
+    """A random network whose batch norms have seen the random images: else deep ones hardly tell them apart."""
+    torch.manual_seed(0)
+    network = build_backbone(backbone, classes)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network(random_images())
+    return network.eval()
 
 
 def _identity(_model: nn.Module, images: Tensor) -> Tensor:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from wsloc.errors import ImageError
+from wsloc.inputs import images, loading
+from wsloc.inputs.loading import LoadedImage, load, load_batches, prepare
+from wsloc.inputs.preprocessing import Preprocessing
+from wsloc.records import Failure, ImageFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsloc.inputs.loading import LoadedBatch
+
+SMALL = Preprocessing(image_size=16)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[ImageFile]:
+    """Seven images of different sizes; the third is damaged, the sixth is missing."""
+    random = np.random.default_rng(0)
+    for number in range(7):
+        pixels = random.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:200])
+    (tmp_path / "5.png").unlink()
+    return [ImageFile(f"{number}.png", tmp_path / f"{number}.png") for number in range(7)]
+
+
+def values(batches: list[LoadedBatch]) -> list[list[object]]:
+    """What can be compared."""
+    return [
+        [
+            item
+            if isinstance(item, Failure)
+            else (
+                item.image,
+                item.image_size,
+                item.pixels.tobytes(),
+                None if item.picture is None else item.picture.tobytes(),
+            )
+            for item in batch
+        ]
+        for batch in batches
+    ]
+
+
+def test_an_image_is_loaded_at_the_inputs_size(files: list[ImageFile]) -> None:
+    loaded = load(files[4], SMALL, with_picture=True)
+    assert isinstance(loaded, LoadedImage)
+    assert (loaded.image, loaded.image_size) == ("4.png", (24, 30))
+    assert loaded.pixels.shape == (16, 16, 3)
+    assert loaded.pixels.dtype == np.uint8
+    assert loaded.picture is not None
+    np.testing.assert_array_equal(loaded.picture, np.asarray(Image.open(files[4].path)))
+    without = load(files[4], SMALL, with_picture=False)
+    assert isinstance(without, LoadedImage)
+    assert without.picture is None
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_batches_are_cut_once_and_failures_stand_in_their_places(
+    files: list[ImageFile], workers: int
+) -> None:
+    batches = list(load_batches(files, SMALL, batch_size=3, workers=workers))
+    assert [[item.image for item in batch] for batch in batches] == [
+        ["0.png", "1.png", "2.png"],
+        ["3.png", "4.png", "5.png"],
+        ["6.png"],
+    ]
+    failures = [item for batch in batches for item in batch if isinstance(item, Failure)]
+    assert [failure.image for failure in failures] == ["2.png", "5.png"]
+    assert failures[0].error.startswith(f"{files[2].path}: cannot be decoded (")
+    assert failures[1].error == f"{files[5].path}: is not there"
+
+
+@pytest.mark.parametrize("with_picture", [False, True])
+def test_the_number_of_workers_changes_no_byte(files: list[ImageFile], with_picture: bool) -> None:
+    one, two, three = (
+        values(list(load_batches(files, SMALL, batch_size=2, workers=workers, with_picture=with_picture)))
+        for workers in (0, 1, 2)
+    )
+    assert one == two == three
+    assert len({str(item) for batch in one for item in batch}) == 7
+
+
+def test_reading_draws_no_random_numbers(files: list[ImageFile]) -> None:
+    before = torch.get_rng_state()
+    for workers in (0, 1):
+        list(load_batches(files, SMALL, batch_size=4, workers=workers))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_no_files_are_no_batches() -> None:
+    assert list(load_batches([], SMALL, batch_size=4, workers=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((5000, 10), (2048, 4)), ((3, 5000), (1, 2048)), ((1, 5000), (1, 2048)), ((30, 20), (30, 20))],
+)
+def test_large_pictures_are_kept_smaller_and_narrow_ones_stay_visible(
+    size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    picture = Image.new("RGB", size, "red")
+    loaded = prepare("x", picture, SMALL, with_picture=True)
+    assert loaded.image_size == (size[1], size[0])
+    assert loaded.picture is not None
+    assert loaded.picture.shape == (expected[1], expected[0], 3)
+    assert picture.size == size  # the caller's own
+
+
+def test_a_killed_worker_names_the_images(files: list[ImageFile], monkeypatch: pytest.MonkeyPatch) -> None:
+    def dying(path: Path) -> Image.Image:
+        if path.name == "4.png":
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return images.decode(path)
+
+    monkeypatch.setattr(loading, "decode", dying)
+    batches = load_batches(files, SMALL, batch_size=2, workers=2)
+    assert [len(next(batches)) for _ in range(2)] == [2, 2]
+    with pytest.raises(ImageError) as caught:
+        next(batches)
+    assert str(caught.value) == (
+        "images 5 to 6 of 7 (4.png to 5.png): a worker process was lost (SIGKILL: out of memory?): "
+        "try a smaller --batch-size, or --workers 0"
+    )

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wsloc.errors import DataError
+from wsloc.inputs import workers as workers_module
+from wsloc.inputs.workers import LostWorkerError, read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGE = 200_000  # bytes: more than a pipe takes before somebody reads
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def logged(folder: Path, number: int) -> bytes:
+    (folder / str(number)).touch()
+    return bytes([number]) * LARGE
+
+
+def failing(number: int) -> int:
+    if number == 3:
+        raise DataError("number 3\nis bad")
+    if number == 5:
+        raise KeyError("number 5")
+    return number
+
+
+def dying(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def dying_midway(number: int) -> bytes:
+    """Dies of a timer while its result, larger than the pipe, waits for a reader."""
+    if number == 1:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+    return bytes(LARGE)
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2, 3, 9])
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_results_come_in_order_whatever_the_number_of_workers(count: int, workers: int) -> None:
+    assert list(read_ahead(square, count, workers)) == [number * number for number in range(count)]
+
+
+def test_work_is_ahead_by_one_result_a_worker_and_no_more(tmp_path: Path) -> None:
+    results = read_ahead(partial(logged, tmp_path), 20, 2)
+    assert next(results) == bytes(LARGE)
+    # Worker 0 was read once and is at its second number, worker 1 waits with its first.
+    assert wait_until(lambda: len(list(tmp_path.iterdir())) == 3)
+    time.sleep(0.2)
+    assert len(list(tmp_path.iterdir())) == 3
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_workers_end_when_nobody_reads_on(tmp_path: Path) -> None:
+    results = read_ahead(partial(logged, tmp_path), 20, 2)
+    next(results)
+    assert len(multiprocessing.active_children()) == 2
+    del results
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_an_error_is_raised_in_its_turn_as_it_was(workers: int) -> None:
+    results = read_ahead(failing, 8, workers)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError) as caught:
+        next(results)
+    assert str(caught.value) == "number 3\nis bad"
+    assert not hasattr(caught.value, "__notes__")
+    assert multiprocessing.active_children() == []
+
+
+def test_an_error_nobody_foresaw_tells_where_it_was() -> None:
+    with pytest.raises(KeyError) as caught:
+        list(read_ahead(lambda number: failing(number + 5), 1, 1))
+    assert "in failing" in "".join(caught.value.__notes__)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_is_one_line(workers: int) -> None:
+    results = read_ahead(dying, 8, workers)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(LostWorkerError) as caught:
+        next(results)
+    assert str(caught.value) == "a worker process was lost (SIGKILL: out of memory?)"
+    assert caught.value.number == 3
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_that_dies_with_half_a_result_in_the_pipe_is_noticed() -> None:
+    results = read_ahead(dying_midway, 8, 2)
+    next(results)
+    time.sleep(0.5)
+    with pytest.raises(LostWorkerError, match="SIGALRM") as caught:
+        next(results)
+    assert caught.value.number == 1
+
+
+def test_workers_leave_ctrl_c_to_the_main_process(capfd: pytest.CaptureFixture[str]) -> None:
+    results = read_ahead(slow, 6, 2)
+    seen = [next(results), next(results)]  # so that both have begun
+    for child in multiprocessing.active_children():
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGINT)
+    assert [*seen, *results] == list(range(6))
+    assert capfd.readouterr() == ("", "")
+
+
+def slow(number: int) -> int:
+    time.sleep(0.05)
+    return number
+
+
+def test_handlers_of_the_main_process_are_not_the_workers() -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        results = read_ahead(slow, 1000, 2)
+        next(results)
+        started = time.monotonic()
+        results.close()  # type: ignore[attr-defined]  # it is a generator
+        assert time.monotonic() - started < 5
+        assert multiprocessing.active_children() == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_process_that_cannot_start_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(_: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(multiprocessing.Process, "start", refusing)
+    with pytest.raises(LostWorkerError, match=r"could not start \(Resource temporarily unavailable\)"):
+        list(read_ahead(square, 3, 2))
+
+
+def test_pythons_warning_of_forks_beside_threads_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork = os.fork
+
+    def warning() -> int:
+        warnings.warn("This process is multi-threaded", DeprecationWarning, stacklevel=1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", warning)
+    assert list(read_ahead(square, 3, 2)) == [0, 1, 4]
+
+
+def test_workers_do_not_outlive_a_killed_main_process(tmp_path: Path) -> None:
+    program = f"""
+import os, signal, sys
+from pathlib import Path
+from wsloc.inputs.workers import read_ahead
+
+def work(number):
+    Path({str(tmp_path)!r}, str(os.getpid())).touch()
+    return bytes({LARGE})
+
+results = read_ahead(work, 100, 3)
+next(results), next(results), next(results)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    root = Path(workers_module.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, "", "")
+    pids = [int(path.name) for path in tmp_path.iterdir()]
+    assert len(pids) == 3
+    assert wait_until(lambda: not any(alive(pid) for pid in pids))
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

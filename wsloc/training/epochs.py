@@ -1,0 +1,223 @@
+"""One epoch: a network, its optimizer, and a pass over the data."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from wsloc.errors import TrainingError
+from wsloc.inputs.preprocessing import Preprocessing
+from wsloc.inputs.training_set import TrainingBatches
+from wsloc.methods import METHODS
+from wsloc.metrics.classification import ClassificationError
+from wsloc.networks.tasks import MULTI_LABEL
+from wsloc.training.records import EpochFigures, StepReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from wsloc.inputs.training_set import Augmentation
+    from wsloc.networks.network import Network
+    from wsloc.records import Classes, Sample
+    from wsloc.training.records import Recipe
+
+
+class NotFiniteError(TrainingError):
+    """A loss or a weight that is NaN or infinite."""
+
+
+class Learner:
+    """A network as it learns; the same arguments give the same weights, epoch by epoch.
+
+    Attributes:
+        network: on the device, in any mode: every pass sets its own.
+        optimizer: SGD with Nesterov's momentum.
+        preprocessing: of the pictures.
+    """
+
+    def __init__(
+        self, method: str, recipe: Recipe, *, classes: Classes, task: str, device: torch.device
+    ) -> None:
+        self.method = METHODS[method]
+        self.recipe = recipe
+        self.classes = classes
+        self.task = task
+        self.device = device
+        self.preprocessing = Preprocessing(image_size=recipe.image_size)
+        torch.manual_seed(recipe.random_seed)
+        network = self.method.build(recipe.backbone, len(classes))
+        # Channels last: convolutions run about 1.3 times as fast on CPUs, and use tensor cores on GPUs.
+        self.network: Network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses the keyword pair
+        self.optimizer = _optimizer(self.network, recipe)
+
+    def check_size(self, images: int) -> None:
+        """Refuse a training set of so many images if they are too small, or too few a batch, for the network.
+
+        Raises:
+            TrainingError: naming what to change.
+        """
+        smallest = self.network.family.smallest_input
+        if self.recipe.image_size < smallest:
+            raise TrainingError(
+                f"{self.recipe.backbone} takes images of at least {smallest} pixels a side: give a larger "
+                f"--image-size than {self.recipe.image_size}"
+            )
+        normed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
+        if min(self.recipe.batch_size, images) == 1 and normed and self._cells() == 1:
+            raise TrainingError(
+                f"one image a batch leaves {self.recipe.backbone}'s batch norm one value a channel: give a larger "
+                f"--image-size than {self.recipe.image_size}, or two images a batch and more"
+            )
+
+    @torch.inference_mode()
+    def _cells(self) -> int:
+        """Cells of the feature map of one training image."""
+        size = self.recipe.image_size
+        self.network.eval()  # draws no numbers, moves no statistics
+        return self.network.features(torch.zeros(1, 3, size, size, device=self.device))[0, 0].numel()
+
+    def epoch(
+        self,
+        number: int,
+        samples: Sequence[Sample],
+        validation: Sequence[Sample] | None,
+        *,
+        workers: int,
+        on_step: Callable[[StepReport], None] | None = None,
+    ) -> EpochFigures:
+        """One pass over the training images, then the validation set.
+
+        Args:
+            number: of the epoch, from 0; with the recipe's seed it decides every draw.
+            samples: training images.
+            validation: validation images, or None.
+            workers: processes that decode and augment.
+            on_step: called after each step.
+
+        Raises:
+            NotFiniteError: if a loss, or a weight at the end, is NaN or infinite.
+        """
+        started = time.perf_counter()
+        # Whatever the network draws (dropout) depends on the epoch alone, so that a resumed run repeats it.
+        torch.manual_seed(self.recipe.random_seed * 1_000_003 + number)
+        train_loss, train_error, extra = self._learn(number, samples, workers, on_step)
+        validated = (None, None) if validation is None else self._judge(validation, workers)
+        _demand_finite_weights(self.network)
+        return EpochFigures(
+            epoch=number,
+            learning_rate=self.recipe.learning_rate_at(number),
+            train_loss=train_loss,
+            train_error=train_error,
+            seconds=round(time.perf_counter() - started, 3),
+            extra=extra,
+            validation_loss=validated[0],
+            validation_error=validated[1],
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Network and optimizer, as `restore` takes them."""
+        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of the same recipe, method and classes."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _learn(
+        self,
+        number: int,
+        samples: Sequence[Sample],
+        workers: int,
+        on_step: Callable[[StepReport], None] | None,
+    ) -> tuple[float, float, dict[str, float]]:
+        """The steps of an epoch: (mean loss, error, means of what the method logs)."""
+        batches = self._batches(samples, self.recipe.augmentation, number)
+        steps, total = len(batches), 0.0
+        error = ClassificationError(multi_label=self.task == MULTI_LABEL)
+        extra: dict[str, float] = {}
+        self.network.train()
+        for step, (pixels, targets) in enumerate(batches.load(workers)):
+            logits, loss, logs = self._step(
+                pixels, targets, self.recipe.learning_rate_at(number + step / steps)
+            )
+            error.update(logits.numpy(), targets.numpy())
+            total += loss
+            for name, value in logs.items():
+                extra[name] = extra.get(name, 0.0) + value / steps
+            if on_step is not None:
+                on_step(StepReport(number, step + 1, steps, len(pixels), loss))
+        return total / steps, error.value(), extra
+
+    def _step(self, pixels: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, float, dict[str, float]]:
+        """One optimizer step: (logits (N, C) on the CPU, loss, what the method logs)."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
+        with self._autocast():
+            loss, logits, logs = self.method.loss(self.network, images, targets.to(self.device), self.task)
+        # One copy to the host a step: the loss must be looked at before it spoils the weights.
+        value = float(loss.detach())
+        _demand_finite(value, "the loss")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+        self.optimizer.step()
+        return logits.detach().float().cpu(), value, {name: float(log) for name, log in logs.items()}
+
+    @torch.inference_mode()
+    def _judge(self, samples: Sequence[Sample], workers: int) -> tuple[float, float]:
+        """(mean loss, error) on images that are not learnt from."""
+        error, total = ClassificationError(multi_label=self.task == MULTI_LABEL), 0.0
+        self.network.eval()
+        for pixels, targets in self._batches(samples, None, 0).load(workers):
+            images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
+            with self._autocast():
+                loss, logits, _ = self.method.loss(self.network, images, targets.to(self.device), self.task)
+            error.update(logits.float().cpu().numpy(), targets.numpy())
+            total += float(loss) * len(pixels)
+        _demand_finite(total, "the validation loss")
+        return total / len(samples), error.value()
+
+    def _batches(
+        self, samples: Sequence[Sample], augmentation: Augmentation | None, number: int
+    ) -> TrainingBatches:
+        return TrainingBatches(
+            samples,
+            self.classes,
+            self.preprocessing,
+            augmentation,
+            batch_size=self.recipe.batch_size,
+            random_seed=self.recipe.random_seed,
+            epoch=number,
+        )
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+
+
+def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+    decayed = [value for value in network.parameters() if value.ndim > 1]
+    others = [value for value in network.parameters() if value.ndim <= 1]
+    return torch.optim.SGD(
+        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+    )
+
+
+def _demand_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
+        raise NotFiniteError(f"{what} is {value}")
+
+
+def _demand_finite_weights(network: Network) -> None:
+    """The last step of an epoch can spoil weights of which no later loss would tell."""
+    for name, value in network.model.state_dict().items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise NotFiniteError(f"the weight {name} is no longer finite")
