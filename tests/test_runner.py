@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import shutil
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def test_everything_is_written(ep: Localizer, scenes: Path, tmp_path: Path) -> N
     assert [record.image for record in summary.first] == list(IMAGES)
     assert all(record.activation_maps is None and record.renderer is None for record in summary.first)
     written = list(read_predictions(tmp_path / "new/out/predictions.jsonl"))
-    assert written == list(summary.first)
+    assert written == [replace(record, class_indices=()) for record in summary.first]
     with np.load(tmp_path / "new/out/maps/a/star.png.npz") as arrays:
         assert arrays["maps"].shape == (1, 48, 48)
         assert arrays["maps"].max() == 1
@@ -278,10 +279,7 @@ def test_an_interrupt_keeps_what_is_done(ep: Localizer, scenes: Path, tmp_path: 
         run_boxes(ep, files, Request(), options, interrupt)
     assert [line.image for line in read_predictions(tmp_path / "predictions.jsonl.partial")] == [IMAGES[0]]
     assert [path for path in content(tmp_path) if "overlays" in path] == [f"overlays/{IMAGES[0]}.jpg"]
-    with closing(
-        ep.localize_files(files, Request(), batch_size=1, workers=2)
-    ) as batches:  # and the workers ended
-        assert len(next(batches)) == 1
+    assert multiprocessing.active_children() == []
 
 
 def test_long_and_strange_ids_stay_inside_the_folder(ep: Localizer, scenes: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from tests.training.tiny_data import SIDE, folder_per_class, labels_csv, write_picture
+from tests.training.tiny_data import folder_per_class, labels_csv, write_picture
 from wsloc.errors import CheckpointError, DataError, OutputError, TrainingError, UnsupportedError, WslocError
 from wsloc.files import write_bytes
 from wsloc.inputs.training_set import Augmentation
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wsloc.networks.network import Network
     from wsloc.training.records import EpochFigures, StepReport
 
+SIDE = 16  # pixels: half of the pictures'
 RECIPE = Recipe(epochs=2, batch_size=4, image_size=SIDE)
 ROOT = Path(__file__).parent.parent
 
@@ -190,12 +191,13 @@ def test_the_best_epoch_is_kept_and_of_equals_the_earlier(
     tmp_path: Path,
     data: Path,
     validation: Path,
+    *,
     errors: list[float],
     kept: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Learner, "_judge", lambda *_: (1.0, next(judged)))
     judged = iter(errors)
+    monkeypatch.setattr(Learner, "_judge", lambda *_: (1.0, next(judged)))
     recipe = replace(RECIPE, epochs=3)
     biases: list[Tensor] = []
 
@@ -247,12 +249,13 @@ def test_a_killed_training_is_gone_on_from(
     assert_same_training(output, unbroken)
 
 
-@pytest.mark.parametrize("written", range(9))
+@pytest.mark.parametrize("written", range(9), ids=lambda count: f"after_{count}")
 def test_a_kill_between_any_two_files_is_gone_on_from(
     tmp_path: Path,
     data: Path,
     validation: Path,
     unbroken: Path,
+    *,
     written: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -299,7 +302,7 @@ def test_an_interrupt_keeps_the_last_whole_epoch(
     assert_same_training(output, unbroken)
 
 
-def test_an_interrupt_in_the_first_epoch_leaves_nothing(tmp_path: Path, data: Path, unbroken: Path) -> None:
+def test_an_interrupt_in_the_first_epoch_leaves_nothing(tmp_path: Path, data: Path) -> None:
     def stop(_report: StepReport) -> None:
         raise KeyboardInterrupt
 
@@ -357,7 +360,7 @@ def test_other_arguments_are_not_gone_on_with(
 
 def test_other_data_are_not_gone_on_with(tmp_path: Path, data: Path, validation: Path) -> None:
     files = interrupt(data, tmp_path / "net.pt")
-    with pytest.raises(TrainingError, match="validation images .None there, 5 here"):
+    with pytest.raises(TrainingError, match=r"validation images .None there, 5 here"):
         quick(data, files.output, validation=validation, resume=True)
     moved = folder_per_class(tmp_path / "moved" / "elsewhere", 8)
     quick(moved, files.output, resume=True)  # the same pictures in another place
@@ -368,7 +371,7 @@ def test_other_data_are_not_gone_on_with(tmp_path: Path, data: Path, validation:
     with pytest.raises(TrainingError, match=r"other arguments: sha256 \("):
         quick(moved, files.output, resume=True)
     write_picture(moved / "walrus" / "1.png", 1, [1])
-    with pytest.raises(TrainingError, match="classes, images .8 there, 9 here"):
+    with pytest.raises(TrainingError, match=r"classes, images .8 there, 9 here"):
         quick(moved, files.output, resume=True)
 
 
@@ -444,7 +447,7 @@ def test_a_file_of_something_else_is_no_complete_training(tmp_path: Path, data: 
 
 def spoil_from(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of `gap` is NaN from this step on, counted from 1 over all epochs."""
-    real, calls = cam.loss, []
+    real, calls = cam.loss, list[None]()
 
     def loss(
         network: Network, images: Tensor, targets: Tensor, task: str
@@ -595,7 +598,7 @@ def test_a_place_that_takes_no_checkpoint_is_refused_before_the_first_step(
     ],
 )
 def test_networks_that_cannot_be_are_refused_before_anything_is_written(
-    tmp_path: Path, data: Path, method: str, recipe: Recipe, error: type[WslocError], words: str
+    tmp_path: Path, data: Path, *, method: str, recipe: Recipe, error: type[WslocError], words: str
 ) -> None:
     with pytest.raises(error, match=words) as caught:
         quick(data, tmp_path / "out" / "net.pt", method, recipe=recipe)

@@ -84,7 +84,7 @@ def load(
             else _from_model(str(source), weights, random_seed, place)
         )
     network = localizer.network
-    used = _adapted(preprocessing or localizer.preprocessing, image_size, resize, network)
+    used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
     if target_layer is not None and not isinstance(source, nn.Module):
         network = _hooked(network, target_layer)
     return replace(
@@ -217,10 +217,20 @@ def _named(given: Sequence[str] | Classes | None, own: Classes) -> Classes:
     return named
 
 
-def _adapted(
+def adapted_preprocessing(
     preprocessing: Preprocessing, image_size: int | None, resize: str | None, network: Network
 ) -> Preprocessing:
-    """The preprocessing with the user's changes, if the network takes inputs of that size."""
+    """A preprocessing with the user's changes.
+
+    Args:
+        preprocessing: the network's own.
+        image_size: another input side in pixels, or None.
+        resize: another way of resizing, or None.
+        network: what the inputs are for.
+
+    Raises:
+        UnsupportedError: if a change is not possible, or inputs would be too small for the network.
+    """
     try:
         if image_size is not None:
             preprocessing = replace(preprocessing, image_size=image_size)

@@ -7,7 +7,7 @@ loaded images -> inputs (N, 3, H, W) -> feature_map (N, K, h, w), logits (N, C) 
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from wsloc.inputs.preprocessing import box_to_image
 from wsloc.methods import MAPS
 from wsloc.methods.ep import with_entropy_pooling
 from wsloc.networks.map_operations import NORMALIZATIONS, upsample
+from wsloc.networks.network import Observation, evaluating
 from wsloc.networks.tasks import probabilities
 from wsloc.outputs.overlays import draw_overlay
 from wsloc.records import Failure, ImageFile, Localization, Prediction
@@ -32,11 +33,11 @@ from wsloc.regions.components import mass_boxes, threshold_boxes
 from wsloc.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from contextlib import AbstractContextManager
 
     import numpy.typing as npt
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.methods import MapKind
@@ -48,6 +49,21 @@ if TYPE_CHECKING:
 Picture = str | Path | Image.Image | np.ndarray[Any, Any]
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # as torch words it
 MANY_CLASSES = 50  # from here on lambda_top5 localizes better than lambda_c, whose p(c) look-alikes share
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One kind of map of a batch, on the host.
+
+    Attributes:
+        class_index: (N, P), the classes explained.
+        chosen: (N, P), their probabilities, 0-1.
+        maps: float32 (N, P, H, W), input frame, or (N, 1, H, W) for a map that all classes share.
+    """
+
+    class_index: npt.NDArray[np.int64]
+    chosen: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -151,8 +167,10 @@ class Localizer:
         batch_size: int = 16,
         workers: int = 0,
         with_pictures: bool = False,
-    ) -> Iterator[list[Localization | Failure]]:
+    ) -> Generator[list[Localization | Failure], None, None]:
         """The records of image files, batch by batch, in their order; an image that fails is a `Failure`.
+
+        Worker processes end with the generator: close it if it is not used up.
 
         Args:
             files: what to read.
@@ -230,8 +248,45 @@ class Localizer:
 
     def _localize_equal(self, images: list[LoadedImage], request: Request) -> list[Localization | Failure]:
         """The records of images whose inputs are of one size."""
+        rows = [request.named_classes(image.image) for image in images]
+
+        def choose(scores: Tensor) -> Tensor:
+            if isinstance(request.classes, int):
+                return scores.topk(min(request.classes, scores.shape[1]), dim=1).indices
+            longest = max(map(len, rows))  # shorter rows repeat a class
+            padded = [[*row, *[row[0]] * (longest - len(row))] for row in rows]
+            return torch.tensor(padded, device=scores.device)
+
+        name, _ = self.kind(request)
+        found = self.observe(images, [name], choose, request.normalization)[name]
+        counts = [len(row) or found.class_index.shape[1] for row in rows]
+        return [
+            self._record(
+                image, request, found.class_index[n, :count], found.chosen[n, :count], found.maps[n, :count]
+            )
+            for n, (image, count) in enumerate(zip(images, counts, strict=True))
+        ]
+
+    def observe(
+        self,
+        images: list[LoadedImage],
+        maps: Sequence[str],
+        choose: Callable[[Tensor], Tensor],
+        normalization: str | None = None,
+    ) -> dict[str, Observed]:
+        """Several maps of the same images, from one pass through the trunk.
+
+        Args:
+            images: N, whose inputs are of one size.
+            maps: keys of `MAPS`.
+            choose: probabilities (N, C) -> the classes (N, P), int64, that are to be explained.
+            normalization: key of `NORMALIZATIONS`; None for each map's own.
+
+        Raises:
+            UnsupportedError: if a map does not fit the network, or the images do not fit into memory.
+        """
         try:
-            class_index, chosen, maps, rows = self._observe(images, request)
+            return self._observe(images, maps, choose, normalization)
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise
@@ -240,36 +295,42 @@ class Localizer:
                 f"{len(images)} inputs of {width} x {height} pixels do not fit into the memory of {self.device}: "
                 "try a smaller --batch-size or --image-size"
             ) from error
-        return [
-            self._record(image, request, class_index[n, : rows[n]], chosen[n, : rows[n]], maps[n, : rows[n]])
-            for n, image in enumerate(images)
-        ]
 
     def _observe(
-        self, images: list[LoadedImage], request: Request
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.float32], list[int]]:
-        """Classes (N, P), their probabilities (N, P), maps (N, P or 1, H, W), and how many of P each row has."""
-        _, kind = self.kind(request)
-        network = self._pooled(kind)
-        with evaluating(network), self._exact(), torch.inference_mode(mode=False):
+        self,
+        images: list[LoadedImage],
+        maps: Sequence[str],
+        choose: Callable[[Tensor], Tensor],
+        normalization: str | None,
+    ) -> dict[str, Observed]:
+        gradient = any(MAPS[name].needs_gradient for name in maps)
+        found: dict[str, Observed] = {}
+        with evaluating(self.network), self._exact(), torch.inference_mode(mode=False):
             pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
             inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
-            observation = network.observe(inputs, differentiable=kind.needs_gradient, autocast=self.bfloat16)
+            own = self.network.observe(inputs, differentiable=gradient, autocast=self.bfloat16)
             with torch.no_grad():
-                scores = probabilities(observation.logits, self.task)  # (N, C)
-                class_index, rows = _choose(scores, images, request)  # (N, P)
-                maps = kind.activation_map(network, observation, class_index)  # (N, P, h, w) or (N, 1, h, w)
-                maps = NORMALIZATIONS[request.normalization or kind.normalization](maps)
-                maps = upsample(maps, (inputs.shape[2], inputs.shape[3]))  # (N, P, H, W)
-                chosen = scores.gather(1, class_index)  # (N, P)
-        # One copy to the host for each of the three, not one an image.
-        return class_index.cpu().numpy(), chosen.cpu().numpy(), maps.cpu().numpy(), rows
+                for name in maps:
+                    kind = MAPS[name]
+                    network, observation = self._pooled(own) if kind.entropy_pooled else (self.network, own)
+                    scores = probabilities(observation.logits, self.task)  # (N, C)
+                    class_index = choose(scores)  # (N, P)
+                    cells = kind.activation_map(network, observation, class_index)  # (N, P or 1, h, w)
+                    cells = NORMALIZATIONS[normalization or kind.normalization](cells)
+                    cells = upsample(cells, (inputs.shape[2], inputs.shape[3]))  # (N, P or 1, H, W)
+                    chosen = scores.gather(1, class_index)  # (N, P)
+                    # One copy to the host for each of the three, not one an image.
+                    found[name] = Observed(
+                        class_index.cpu().numpy(), chosen.cpu().numpy(), cells.cpu().numpy()
+                    )
+        return found
 
-    def _pooled(self, kind: MapKind) -> Network:
-        """The network under the pooling that the map stands for: EP inference for entropy maps."""
-        if kind.entropy_pooled and self.network.pooling is None:
-            return with_entropy_pooling(self.network)
-        return self.network
+    def _pooled(self, own: Observation) -> tuple[Network, Observation]:
+        """The network under Entropy Pooling; on one that was trained without, that is EP inference."""
+        if self.network.pooling is not None:
+            return self.network, own
+        network = with_entropy_pooling(self.network)
+        return network, Observation(own.feature_map, network.head(own.feature_map))
 
     def _exact(self) -> AbstractContextManager[Any]:
         """Full float32 convolutions on CUDA: TF32 would move boxes against the CPU's."""
@@ -335,27 +396,3 @@ def _rectangles(cells: npt.NDArray[np.float32], rule: str, request: Request) -> 
     if rule == "mass":
         return mass_boxes(cells, request.mass, request.map_threshold, request.boxes_per_class)
     return threshold_boxes(cells, request.map_threshold, request.boxes_per_class)
-
-
-def _choose(scores: Tensor, images: list[LoadedImage], request: Request) -> tuple[Tensor, list[int]]:
-    """The classes to explain (N, P), int64, and how many of each row count; shorter rows repeat a class."""
-    if isinstance(request.classes, int):
-        best = scores.topk(min(request.classes, scores.shape[1]), dim=1).indices
-        return best, [best.shape[1]] * len(images)
-    rows = [request.named_classes(image.image) for image in images]
-    longest = max(map(len, rows))
-    padded = [[*row, *[row[0]] * (longest - len(row))] for row in rows]
-    return torch.tensor(padded, device=scores.device), [len(row) for row in rows]
-
-
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, for a module of the user's own too; each layer gets its mode back."""
-    training = [module for module in network.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

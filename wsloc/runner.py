@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -122,14 +122,18 @@ def run_boxes(
         CHECKS[name](lambda: (file.image for file in files), options.folder)
     _clear(options.folder)
     tally = _Tally()
-    with PredictionLog(options.folder) as log, ThreadPoolExecutor(WRITERS) as pool:
-        batches = localizer.localize_files(
-            files,
-            request,
-            batch_size=options.batch_size,
-            workers=options.workers,
-            with_pictures=options.overlays,
-        )
+    records_of_batches = localizer.localize_files(
+        files,
+        request,
+        batch_size=options.batch_size,
+        workers=options.workers,
+        with_pictures=options.overlays,
+    )
+    with (
+        PredictionLog(options.folder) as log,
+        ThreadPoolExecutor(WRITERS) as pool,
+        closing(records_of_batches) as batches,
+    ):
         drawn: list[Future[None]] = []
         for records in batches:
             for job in drawn:  # at most one batch of pictures waits to be drawn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from wsloc.errors import OutputError, TrainingError
+from wsloc.errors import OutputError, TrainingError, WslocError
 from wsloc.records import Sample
 from wsloc.training import files as training_files
 from wsloc.training.files import TrainingFiles, differences, fingerprint
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STATE = {"arguments": {"epochs": 2}, "network": {"weight": torch.tensor([1 / 3])}, "history": []}
 
 
-def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
+def one_line(error: pytest.ExceptionInfo[WslocError]) -> str:
     message = str(error.value)
     assert "\n" not in message
     return message
@@ -33,14 +33,15 @@ def test_files_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_a_checkpoint_without_a_state_is_a_complete_training(tmp_path: Path) -> None:
     files = TrainingFiles(tmp_path / "net.pt")
-    assert not files.complete
+    found = [files.complete]
     files.output.write_bytes(b"")
-    assert files.complete
+    found.append(files.complete)
     files.write_state(STATE)
-    assert not files.complete
+    found.append(files.complete)
     files.forget()
-    assert files.complete
+    found.append(files.complete)
     files.forget()  # of nothing is no error
+    assert found == [False, True, False, True]
 
 
 # Whether they can be written

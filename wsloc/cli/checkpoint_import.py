@@ -13,7 +13,6 @@ from wsloc.cli.options import (
     JsonOption,
     OverwriteOption,
     QuietOption,
-    Resize,
     ResizeOption,
 )
 from wsloc.errors import UsageError
@@ -63,6 +62,7 @@ def import_weights(
     """Bring a state dict in as a checkpoint; keys that are missing or too many are listed."""
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.preprocessing import Preprocessing
+    from wsloc.loader import adapted_preprocessing
     from wsloc.methods import METHODS
     from wsloc.networks.backbones import default_input
     from wsloc.networks.checkpoints import Checkpoint, save_checkpoint
@@ -77,14 +77,17 @@ def import_weights(
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already: give --overwrite or another --output")
     imported = import_state_dict(weights, backbone)
-    METHODS[method].build(backbone, imported.classes)  # refuses a method that the backbone cannot carry
+    network = METHODS[method].build(backbone, imported.classes)  # refuses what the backbone cannot carry
     size, mean, std = default_input(backbone)
     checkpoint = Checkpoint(
         method=method,
         backbone=backbone,
         classes=imported_classes(classes, imported.classes),
-        preprocessing=Preprocessing(
-            image_size=image_size or size, resize=(resize or Resize.squash).value, mean=mean, std=std
+        preprocessing=adapted_preprocessing(
+            Preprocessing(image_size=size, mean=mean, std=std),
+            image_size,
+            None if resize is None else resize.value,
+            network,
         ),
         weights=imported.weights,
         task=task,

@@ -10,6 +10,9 @@ import typer
 from wsloc.cli.console import Talk
 from wsloc.cli.options import JsonOption
 
+# What a batch norm counts, rather than learns.
+COUNTED = ("running_mean", "running_var", "num_batches_tracked")
+
 
 def inspect(
     checkpoint: Annotated[
@@ -26,7 +29,7 @@ def inspect(
     path = checkpoint_path(checkpoint)
     found = load_checkpoint(path)
     family = backbone_family(found.backbone)
-    parameters = sum(value.numel() for value in found.weights.values() if value.is_floating_point())
+    parameters = sum(value.numel() for name, value in found.weights.items() if not name.endswith(COUNTED))
     content = {
         "file": str(path),
         "bytes": Path(path).stat().st_size,

@@ -162,7 +162,7 @@ class GuessTable:
         self.labels[image] = NO_CLASS
         self.labels[image, :count] = labels[:count]
         self.boxes[image] = 0
-        self.boxes[image, :count] = boxes[:count]
+        self.boxes[image, :count] = np.reshape(boxes[:count], (count, 4))
         self.shared[image] = shared_box is not None
         self.shared_boxes[image] = (0, 0, 0, 0) if shared_box is None else shared_box
         self.answered[image] = True

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import cv2
 import numpy as np
 
 from wsloc.errors import DataError, MapError
+from wsloc.metrics.contour_boxes import candidate_boxes
 from wsloc.metrics.score_maps import PROTOCOL_SIDE, THRESHOLD_STEP, map_thresholds, score_map
 
 if TYPE_CHECKING:
@@ -27,22 +27,6 @@ if TYPE_CHECKING:
 IOU_THRESHOLDS = (0.3, 0.5, 0.7)
 ContourRule = Literal["single", "multi"]
 RULES: tuple[ContourRule, ...] = ("single", "multi")
-
-
-class CandidateBoxes(NamedTuple):
-    """The boxes of one map at all thresholds, each distinct mask's once.
-
-    Attributes:
-        boxes: (B, 4), xyxy, inclusive, in the frame of the map; mask after mask.
-        starts: (L,), where the boxes of each of the L distinct masks begin; each has at least one.
-        largest: (L,), which of `boxes` is the largest contour's.
-        masks: (T,), the mask, 0 to L - 1, that each threshold cuts.
-    """
-
-    boxes: Boxes
-    starts: npt.NDArray[np.intp]
-    largest: npt.NDArray[np.intp]
-    masks: npt.NDArray[np.intp]
 
 
 class BestOverlaps(NamedTuple):
@@ -67,49 +51,6 @@ class BestAccuracy(NamedTuple):
 
     accuracy: float
     threshold: float
-
-
-def candidate_boxes(values: Floats, thresholds: Floats) -> CandidateBoxes:
-    """The contours' boxes of a map at all thresholds.
-
-    A map of 256 grey values has at most 255 different masks, whatever the number of thresholds: contours are
-    found once a mask, and two levels with no grey value of the map between them cut the same one.
-
-    Args:
-        values: (h, w), 0-1, as `score_map` returns it.
-        thresholds: (T,), fractions of the maximum, 0-1, ascending.
-    """
-    grey = (values * 255).astype(np.uint8)
-    levels = (thresholds * int(grey.max())).astype(np.intp)  # (T,)
-    cells_below = np.bincount(grey.ravel(), minlength=256).cumsum()[levels]  # (T,), equal if the masks are
-    _, first, masks = np.unique(cells_below, return_index=True, return_inverse=True)
-    boxes, largest, starts = [], [], [0]
-    for level in levels[first].tolist():
-        found, best = _contour_boxes(grey, level)
-        boxes.append(found)
-        largest.append(starts[-1] + best)
-        starts.append(starts[-1] + len(found))
-    return CandidateBoxes(np.concatenate(boxes), np.array(starts[:-1]), np.array(largest), masks.reshape(-1))
-
-
-def _contour_boxes(grey: npt.NDArray[np.uint8], level: int) -> tuple[Boxes, int]:
-    """Boxes (n, 4) of the contours of what lies above a level, holes' too, and which encloses the largest area.
-
-    Area is the polygon's through the centres of the contour's pixels, holes filled; the first found wins a tie.
-    """
-    _, mask = cv2.threshold(grey, level, 255, cv2.THRESH_BINARY)
-    # RETR_TREE although the tree is not read: the order, which settles ties, depends on the mode.
-    contours = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)[0]
-    if not contours:
-        return np.zeros((1, 4), np.int64), 0
-    boxes = np.array([cv2.boundingRect(contour) for contour in contours], np.int64)  # x, y, width, height
-    boxes[:, 2:] += boxes[:, :2]
-    # The right and bottom edge stand one pixel outside, except at the map's border: so the protocol has it.
-    np.minimum(boxes[:, 2:], (grey.shape[1] - 1, grey.shape[0] - 1), out=boxes[:, 2:])
-    if len(contours) == 1:
-        return boxes, 0
-    areas = [cv2.contourArea(contour) for contour in contours]
-    return boxes, areas.index(max(areas))
 
 
 def protocol_boxes(boxes: npt.ArrayLike, image_size: tuple[float, float], side: int = PROTOCOL_SIDE) -> Boxes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from wsloc.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +134,16 @@ def class_maps(feature_map: Tensor, weight: Tensor, bias: Tensor | None = None) 
     with torch.autocast(feature_map.device.type, enabled=False):
         bias = None if bias is None else bias.float()
         return F.conv2d(feature_map.float(), weight.float()[:, :, None, None], bias)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, for a module of the user's own too; each layer gets its mode back."""
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wsloc.records import Box
 
 LONGEST_SIDE = 260  # pixels of a thumbnail
-MOST_BYTES = 14_000  # of a thumbnail, so that a hundred of them are no burden
+MOST_BYTES = 12_000  # of a thumbnail, so that a hundred of them are no burden
 QUALITIES = (82, 70, 55, 40, 25)  # of the JPEG: the first that is small enough
 MOST_A_RUN = 24
 MOST_ALTOGETHER = 120
@@ -64,7 +64,7 @@ def case_picture(case: Case) -> Markup:
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """A JPEG of at most 260 pixels a side and, but for pure noise, of at most 14,000 bytes."""
+    """A JPEG of at most 260 pixels a side and, but for pure noise, of at most 12,000 bytes."""
     small = picture.convert("RGB")
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
     content = b""

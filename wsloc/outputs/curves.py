@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PANELS = {
-    "loss": {"train_loss": "training", "validation_loss": "validation"},
+    "loss": {"train_loss": "training (augmented)", "validation_loss": "validation"},
     "error": {"train_error": "training (augmented)", "validation_error": "validation"},
 }
 COLOURS = ("#0072B2", "#D55E00")  # Okabe and Ito: told apart by colour-blind readers
@@ -36,8 +36,9 @@ def save_training_curve(history: Sequence[Mapping[str, Any]], path: Path) -> Non
             if points:
                 axes.plot(*zip(*points, strict=True), color=colour, label=label, marker=".")
         axes.set(title=title, xlabel="epoch")
-        axes.set_ylim(bottom=0)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        highest = max((value for line in axes.lines for value in line.get_ydata()), default=0)
+        axes.set_ylim(0, 1.05 * highest or 1)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.grid(alpha=0.3)
         if axes.lines:
             axes.legend()

@@ -64,7 +64,7 @@ def _main(report: Report) -> Markup:
             sections.headline(report.runs[0], named=several),
             sections.comparison(report.runs),
             sections.thresholds(report.runs),
-            *(sections.details(run, len(report.runs)) for run in report.runs),
+            *(sections.details(report.runs, place) for place in range(len(report.runs))),
             sections.protocol(report),
             sections.images(report),
         ]

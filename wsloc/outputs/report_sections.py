@@ -8,7 +8,6 @@ from wsloc.outputs.case_pictures import case_picture, shown_cases
 from wsloc.outputs.markup import joined, tag
 from wsloc.outputs.report_records import IOU_BINS, KINDS, figure_of, in_order
 from wsloc.outputs.report_tables import (
-    ARROWS,
     CONTOURS,
     badge,
     class_table,
@@ -18,16 +17,19 @@ from wsloc.outputs.report_tables import (
     size_table,
     threshold_table,
 )
-from wsloc.outputs.svg_plots import STYLES, Line, bar_plot, line_plot
+from wsloc.outputs.svg_plots import STYLES, Interval, Line, bar_plot, interval_plot, line_plot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wsloc.outputs.markup import Markup
     from wsloc.outputs.report_records import Case, Curve, EvaluationRun, Report
 
 MOST_LISTED = 50  # names a list shows; report.json has them all
+MOST_COMPARED = 12  # rows of the plot of intervals
+DECISIVE = ("gt_known_localization_error", "top1_localization_error", "max_box_acc_v2", "px_ap", "miou")
 SHORT_LIST = 8  # lists up to here stand open
+ARROWS = {"lower": "↓", "higher": "↑"}
 RIGHT = 0.5  # IoU from which on a box is right
 THRESHOLD_WORDS = (
     "A threshold that was chosen with the annotations of the very images it is scored on makes a figure look better "
@@ -35,8 +37,8 @@ THRESHOLD_WORDS = (
 )
 
 
-def headline(run: EvaluationRun, *, named: bool) -> Markup:
-    """A tile a figure: value, 95 % interval, direction, and whether ground truth chose its threshold.
+def headline(run: EvaluationRun, *, named: bool) -> Markup | None:
+    """A tile a figure: value, 95 % interval, direction, and what chose its threshold; None without figures.
 
     Args:
         run: whose figures they are.
@@ -44,19 +46,20 @@ def headline(run: EvaluationRun, *, named: bool) -> Markup:
     """
     tiles = [_tile(run, key) for key in in_order(run.metrics)]
     heading = f"Figures: {run.label}" if named else "Figures"
-    return _section(heading, tag("div", *tiles, class_="tiles"))
+    return _section(heading, tag("div", *tiles, class_="tiles")) if tiles else None
 
 
 def comparison(runs: Sequence[EvaluationRun]) -> Markup | None:
     """All runs in one table and, for up to seven maps, their curves in one plot; None for a single run."""
     if len(runs) < 2:
         return None
-    words = tag(
-        "p",
-        "Values with their 95 % intervals; the best of each column is bold. Where two intervals overlap much, the "
-        "order may be chance. Signs as under “Thresholds and ground truth”.",
-    )
-    return _section("Side by side", words, comparison_table(runs), _compared_curves(runs))
+    words = "The best of each column is bold."
+    if any(run.intervals for run in runs):
+        words += " Below each value its 95 % interval: where two overlap much, the order may be chance."
+    if any(run.thresholds for run in runs):
+        words += " The signs are those of “Thresholds and ground truth”."
+    plots = _side_by_side(_compared_intervals(runs), _compared_curves(runs))
+    return _section("Side by side", tag("p", words), comparison_table(runs), plots)
 
 
 def thresholds(runs: Sequence[EvaluationRun]) -> Markup | None:
@@ -71,45 +74,46 @@ def thresholds(runs: Sequence[EvaluationRun]) -> Markup | None:
     return _section("Thresholds and ground truth", tag("p", THRESHOLD_WORDS), threshold_table(runs), without)
 
 
-def details(run: EvaluationRun, runs: int) -> Markup | None:
+def details(runs: Sequence[EvaluationRun], place: int) -> Markup | None:
     """Everything about one run that is no headline; None if there is nothing.
 
     Args:
-        run: what is shown.
-        runs: that share the page.
+        runs: all that share the page.
+        place: of the one that is shown, from 0.
     """
+    run = runs[place]
     parts = [
         _curves(run.curves),
-        _histogram(run.iou_histogram),
-        _part("Object size", size_table(run.size_bins)) if run.size_bins else None,
-        _cases(shown_cases(run.cases, runs)),
-        _part("Classes", class_table(run.per_class, runs)) if run.per_class else None,
+        _side_by_side(
+            _histogram(run.iou_histogram),
+            _part("Object size", size_table(run.size_bins)) if run.size_bins else None,
+        ),
+        _cases(shown_cases(run.cases, len(runs))),
+        _part("Classes", class_table(run.per_class, place)) if run.per_class else None,
     ]
     if not any(parts):
         return None
-    heading = run.label if runs > 1 else "In detail"
+    heading = run.label if len(runs) > 1 else "In detail"
     return tag("section", tag("h2", heading), joined(parts), class_="run")
 
 
 def protocol(report: Report) -> Markup | None:
     """How everything was measured, in words; None if nothing is said."""
-    pairs = [part for name, words in report.protocol for part in (tag("dt", name), tag("dd", words))]
-    return _section("Protocol", tag("dl", *pairs)) if pairs else None
+    return _section("Protocol", _definitions(report.protocol)) if report.protocol else None
 
 
 def images(report: Report) -> Markup:
     """What became of the images: failures, and what found no partner."""
-    counts = [
-        part
-        for key, count in report.counts.items()
-        for part in (tag("dt", key.replace("_", " ")), tag("dd", f"{count:,}"))
+    counts = [(key.replace("_", " "), f"{count:,}") for key, count in report.counts.items()]
+    failed = [
+        tag("li", tag("b", failure.image), f": {failure.error}") for failure in report.failures[:MOST_LISTED]
     ]
-    failed = [tag("li", tag("b", failure.image), f": {failure.error}") for failure in report.failures]
-    parts = [_names("Failed; they count as wrong", failed, len(failed))] if failed else []
-    for side in report.unmatched:
-        parts.append(_names(side.words, [tag("li", name) for name in side.first], side.count))
+    parts = [_names("Failed; they count as wrong", failed, len(report.failures))] if failed else []
+    parts += [
+        _names(side.words, [tag("li", name) for name in side.first], side.count) for side in report.unmatched
+    ]
     whole = tag("p", "Every image was used.") if not parts else None
-    return _section("Images", tag("dl", *counts, class_="counts") if counts else None, *parts, whole)
+    return _section("Images", _definitions(counts, "counts") if counts else None, *parts, whole)
 
 
 def notes(report: Report) -> Markup | None:
@@ -123,11 +127,11 @@ def notes(report: Report) -> Markup | None:
 
 def provenance(report: Report) -> Markup:
     """Options and versions, for those who repeat the run."""
-    tables = []
-    for heading, values in (("Options", report.arguments), ("Versions", report.versions)):
-        pairs = [part for key, value in values.items() for part in (tag("dt", key), tag("dd", _plain(value)))]
-        if pairs:
-            tables.append(tag("div", tag("h3", heading), tag("dl", *pairs)))
+    tables = [
+        tag("div", tag("h3", heading), _definitions((key, _plain(value)) for key, value in values.items()))
+        for heading, values in (("Options", report.arguments), ("Versions", report.versions))
+        if values
+    ]
     return tag("details", tag("summary", "Options and versions"), tag("div", *tables, class_="pair"))
 
 
@@ -136,10 +140,10 @@ def _tile(run: EvaluationRun, key: str) -> Markup:
     figure, value = figure_of(key), run.metrics[key]
     number = tag("p", shown(figure, value), tag("small", figure.sign or None), class_="value")
     parts: list[Markup | None] = [tag("h3", figure.name), number, _interval(run, key)]
-    direction = f"{figure.words} {ARROWS[figure.better]} {figure.better} is better".strip()
-    parts.append(tag("p", direction, class_="words"))
+    direction = tag("span", f"{ARROWS[figure.better]} {figure.better} is better")
+    parts.append(tag("p", figure.words, " ", direction, class_="words"))
     if key in run.thresholds:
-        parts.append(tag("p", "Threshold: ", badge(run.thresholds[key].chosen_on), class_="words"))
+        parts.append(tag("p", "Threshold: ", badge(run.thresholds[key].chosen_on), class_="chosen"))
     return tag("div", *parts, class_="tile")
 
 
@@ -149,7 +153,7 @@ def _interval(run: EvaluationRun, key: str) -> Markup | None:
         return None
     figure = figure_of(key)
     low, high = run.intervals[key]
-    words = tag("p", f"95 % interval {shown(figure, low)} – {shown(figure, high)}", class_="interval")
+    words = tag("p", f"95 % interval {shown(figure, low)} to {shown(figure, high)}", class_="interval")
     if figure.unit == "number":
         return words
     ends = ";".join(
@@ -157,6 +161,28 @@ def _interval(run: EvaluationRun, key: str) -> Markup | None:
         for name, value in (("low", low), ("high", high), ("at", run.metrics[key]))
     )
     return joined([tag("div", class_="scale", style=ends, aria_hidden="true"), words])
+
+
+def _compared_intervals(runs: Sequence[EvaluationRun]) -> Markup | None:
+    """The figure that most tells maps apart, with its intervals; None if less than two runs have one."""
+    keys = in_order(key for run in runs for key in run.metrics)
+    key = next((key for key in DECISIVE if key in keys), keys[0] if keys else "")
+    scored = [run for run in runs if key in run.metrics][:MOST_COMPARED]
+    if len(scored) < 2:
+        return None
+    figure = figure_of(key)
+    rows = []
+    for run in scored:
+        low, high = run.intervals.get(key, (run.metrics[key],) * 2)
+        rows.append(Interval(run.label, *(end * figure.scale for end in (run.metrics[key], low, high))))
+    unit = f" ({figure.sign})" if figure.sign else ""
+    plot = interval_plot(
+        rows,
+        title=f"{figure.name} with 95 % intervals: "
+        + "; ".join(f"{row.name} {row.value:.2f}" for row in rows),
+        x_label=f"{figure.name}{unit}, {figure.better} is better",
+    )
+    return tag("figure", tag("figcaption", f"{figure.name} with 95 % intervals"), plot)
 
 
 def _compared_curves(runs: Sequence[EvaluationRun]) -> Markup | None:
@@ -175,8 +201,8 @@ def _compared_curves(runs: Sequence[EvaluationRun]) -> Markup | None:
         x_label="map threshold, fraction of the maximum",
         y_label="boxes with IoU ≥ 0.5 (%)",
     )
-    caption = tag("figcaption", "Largest contour, IoU 0.5; a dot marks the best threshold.")
-    return joined([_legend(names), tag("figure", plot, caption, class_="wide")])
+    caption = tag("figcaption", "Largest contour, IoU 0.5; a dot marks the best threshold")
+    return tag("figure", caption, plot, _legend(names))
 
 
 def _curves(curves: Mapping[str, Curve]) -> Markup | None:
@@ -217,7 +243,7 @@ def _histogram(counts: Sequence[int] | None) -> Markup | None:
         x_label="IoU with the best true box",
         y_label="images",
     )
-    words = f"{right:,} of {total:,} boxes ({right / total:.1%}) have IoU of {RIGHT} or more."
+    words = f"{right:,} of {total:,} boxes ({100 * right / total:.1f} %) have IoU of {RIGHT} or more."
     return _part("IoU of the boxes", tag("figure", plot, tag("figcaption", words), class_="wide"))
 
 
@@ -242,8 +268,8 @@ def _case(case: Case) -> Markup:
     caption = tag(
         "figcaption",
         tag("b", f"IoU {case.iou:.2f}"),
-        f" {case.class_name}",
-        tag("span", case.image, class_="file", title=case.image),
+        case.class_name,
+        tag("span", tag("bdi", case.image), class_="file", title=case.image),
     )
     return tag("figure", case_picture(case), caption)
 
@@ -268,11 +294,22 @@ def _swatch(style: str) -> Markup:
     return tag("svg", tag("path", d="M1 5H31", class_=style), viewBox="0 0 32 10", aria_hidden="true")
 
 
+def _definitions(pairs: Iterable[tuple[str, str]], style: str | None = None) -> Markup:
+    """Names and what is said of them."""
+    parts = (part for name, words in pairs for part in (tag("dt", name), tag("dd", words)))
+    return tag("dl", *parts, class_=style)
+
+
 def _plain(value: object) -> str:
     """An option's value for people."""
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
-    return "–" if value is None else str(value)
+    return "none" if value is None else str(value)
+
+
+def _side_by_side(*parts: Markup | None) -> Markup | None:
+    """Parts in columns where the page is wide enough; None if there is none."""
+    return tag("div", *parts, class_="pair") if any(parts) else None
 
 
 def _section(heading: str, *parts: Markup | None) -> Markup:

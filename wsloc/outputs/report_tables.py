@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsloc.outputs.markup import joined, tag
+from wsloc.outputs.markup import Markup, joined, tag
 from wsloc.outputs.report_records import ChosenOn, figure_of, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from wsloc.outputs.markup import Markup
     from wsloc.outputs.report_records import ClassFigures, Curve, EvaluationRun, Figure, SizeBin, Threshold
 
-ABSENT = "–"
-ARROWS = {"lower": "↓", "higher": "↑"}
+ABSENT = "\N{EN DASH}"
 CONTOURS = {"max_box_acc": "Largest contour", "max_box_acc_multi": "Every contour"}
 BADGES = {
     ChosenOn.NOTHING: ("✓", "no ground truth"),
@@ -46,7 +44,7 @@ def comparison_table(runs: Sequence[EvaluationRun]) -> Markup:
         cells = [_scored_cell(run, key, best=best[key]) for key in keys]
         rows.append(tag("tr", tag("th", run.map, scope="row"), tag("td", run.box or ABSENT), *cells))
     heads = [("Map", None), ("Box", None), *(_head(key) for key in keys)]
-    return _table(heads, rows, sortable=True)
+    return _table(heads, rows, sortable=True, class_="runs")
 
 
 def threshold_table(runs: Sequence[EvaluationRun]) -> Markup:
@@ -65,7 +63,7 @@ def threshold_table(runs: Sequence[EvaluationRun]) -> Markup:
             cells += [tag("td", threshold.words or ABSENT), tag("td", badge(threshold.chosen_on))]
             rows.append(tag("tr", tag("th", figure_of(key).name, scope="row"), *cells))
     heads = ["Figure", *(["Runs"] if len(runs) > 1 else []), "Threshold", "Chosen with"]
-    return _table([(head, None) for head in heads], rows)
+    return _table([(head, None) for head in heads], rows, class_="thresholds")
 
 
 def optimum_table(curves: Mapping[str, Curve]) -> Markup:
@@ -76,8 +74,8 @@ def optimum_table(curves: Mapping[str, Curve]) -> Markup:
         cells = []
         for curve in curves.values():
             threshold, percent = curve.best(iou) if iou in curve.percent else (None, None)
-            cells.append(tag("td", ABSENT if percent is None else f"{percent:.2f}"))
-            cells.append(tag("td", ABSENT if threshold is None else f"{threshold:g}"))
+            cells.append(_number(ABSENT if percent is None else f"{percent:.2f}"))
+            cells.append(_number(ABSENT if threshold is None else f"{threshold:g}"))
         rows.append(tag("tr", tag("th", f"IoU {iou}", scope="row"), *cells))
     heads: list[tuple[str, str | None]] = [("Best of the curve", None)]
     for key in curves:
@@ -92,7 +90,7 @@ def size_table(bins: Sequence[SizeBin]) -> Markup:
         tag(
             "tr",
             tag("th", row.label, scope="row"),
-            tag("td", f"{row.images:,}"),
+            _number(f"{row.images:,}"),
             *(_bar_cell(figure_of(key), row.metrics.get(key)) for key in keys),
         )
         for row in bins
@@ -100,15 +98,15 @@ def size_table(bins: Sequence[SizeBin]) -> Markup:
     return _table([("Object size", None), ("Images", "number"), *(_head(key) for key in keys)], rows)
 
 
-def class_table(rows: Sequence[ClassFigures], runs: int) -> Markup:
+def class_table(rows: Sequence[ClassFigures], place: int) -> Markup:
     """A row a class, sortable; a sentence instead where the tables of all runs would make the page slow.
 
     Args:
         rows: the classes of one run.
-        runs: that share the page.
+        place: of the run among those of the page, from 0; the first ones have the room.
     """
     keys = in_order(key for row in rows for key in row.metrics)
-    if len(rows) * (len(keys) + 3) * runs > MOST_CELLS:
+    if len(rows) * (len(keys) + 3) * (place + 1) > MOST_CELLS:
         return tag("p", f"The figures of {len(rows):,} classes stand in report.json: too many for this page.")
     body = [
         tag(
@@ -125,9 +123,9 @@ def class_table(rows: Sequence[ClassFigures], runs: int) -> Markup:
 
 
 def _best(figure: Figure, values: Iterable[float | None]) -> float | None:
-    """The best of the values that are there; None where there is no choice."""
+    """The best of the values that are there; None where all are the same."""
     present = [value for value in values if value is not None]
-    if len(present) < 2:
+    if len(set(present)) < 2:
         return None
     return min(present) if figure.better == "lower" else max(present)
 
@@ -136,7 +134,7 @@ def _scored_cell(run: EvaluationRun, key: str, *, best: float | None) -> Markup:
     """A figure with its interval, and the sign of its threshold."""
     figure, value = figure_of(key), run.metrics.get(key)
     if value is None:
-        return tag("td", ABSENT)
+        return _number(ABSENT)
     number = tag("strong" if value == best else "span", shown(figure, value))
     parts: list[Markup | None] = [number]
     if key in run.thresholds:
@@ -144,33 +142,45 @@ def _scored_cell(run: EvaluationRun, key: str, *, best: float | None) -> Markup:
         sign, words = BADGES[chosen_on]
         parts.append(tag("span", sign, class_=f"sign {chosen_on}", role="img", aria_label=words, title=words))
     if key in run.intervals:
-        parts.append(tag("small", " – ".join(shown(figure, end) for end in run.intervals[key])))
-    return tag("td", joined(parts))
+        parts.append(tag("small", " to ".join(shown(figure, end) for end in run.intervals[key])))
+    return _number(*parts)
 
 
 def _bar_cell(figure: Figure, value: float | None) -> Markup:
     """A figure with a bar behind its number."""
     if value is None or figure.unit == "number":
-        return tag("td", shown(figure, value))
-    return tag("td", shown(figure, value), class_="bar", style=f"--share:{value * figure.scale:.1f}%")
+        return _number(shown(figure, value))
+    return tag(
+        "td", shown(figure, value), class_="number share", style=f"--share:{value * figure.scale:.1f}%"
+    )
 
 
-def _head(key: str) -> tuple[str, str]:
+def _number(*children: object) -> Markup:
+    """A cell that is aligned as numbers are; the class tables, which are long, leave that to the style sheet."""
+    return tag("td", *children, class_="number")
+
+
+def _head(key: str) -> tuple[Markup, str]:
     """Words and kind of a figure's column."""
     figure = figure_of(key)
     sign = f" ({figure.sign})" if figure.sign else ""
-    return f"{figure.name}{sign} {ARROWS[figure.better]}", "number"
+    direction = tag("small", f"{figure.better} is better")
+    return joined([tag("span", f"{figure.name}{sign}"), direction]), "number"
 
 
 def _table(
-    heads: Sequence[tuple[str, str | None]],
+    heads: Sequence[tuple[str | Markup, str | None]],
     rows: Sequence[Markup],
     *,
     sortable: bool = False,
     class_: str = "",
 ) -> Markup:
     """A table that scrolls sideways on its own where the page is narrow."""
-    head = tag("tr", *(tag("th", words, scope="col", class_=kind) for words, kind in heads))
+    cells = (
+        tag("th", words if isinstance(words, Markup) else tag("span", words), scope="col", class_=kind)
+        for words, kind in heads
+    )
+    head = tag("tr", *cells)
     classes = " ".join(filter(None, ("sortable" if sortable else "", class_)))
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_=classes or None)
     return tag("div", table, class_="scroll", tabindex="0")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 480, 300  # units of the drawing, which is scaled to its place in the page
 LEFT, RIGHT, TOP, BOTTOM = 46, 466, 12, 254  # edges of the plotting area
+LABELS, ROW, LONGEST_LABEL = 184, 26, 25  # of an interval plot: where rows begin, their height, letters
 STYLES = 7  # line styles that the style sheet has: .line-0 to .line-6
 TOLERANCE = 0.15  # units: what a line may be simplified by
 TICKS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # along the x axis, which is a fraction in every plot
@@ -39,6 +40,23 @@ class Line:
     x: Sequence[float]
     y: Sequence[float]
     mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A row of `interval_plot`.
+
+    Attributes:
+        name: words at its left.
+        value: where the dot is.
+        low: end of its interval; the value itself where there is none.
+        high: the other end.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
 
 
 def line_plot(lines: Sequence[Line], *, title: str, x_label: str, y_label: str) -> Markup:
@@ -85,11 +103,48 @@ def bar_plot(counts: Sequence[int], *, split: float, title: str, x_label: str, y
                 y=f"{upper[number]:.1f}",
                 width=f"{left[number + 1] - left[number] - 1.6:.1f}",
                 height=f"{BOTTOM - upper[number]:.1f}",
-                class_="bar right" if edges[number] >= split - 1e-9 else "bar",
+                class_="bin right" if edges[number] >= split - 1e-9 else "bin",
             )
         )
     parts.append(_vertical(split))
     return _drawing(title, parts)
+
+
+def interval_plot(rows: Sequence[Interval], *, title: str, x_label: str) -> Markup:
+    """A row a figure: a dot on its interval; across only the range that is used.
+
+    Args:
+        rows: top to bottom.
+        title: what the plot shows, for those who cannot see it.
+        x_label: below.
+    """
+    ticks = round_ticks(min(row.low for row in rows), max(row.high for row in rows))
+    bottom = TOP + ROW * len(rows)
+    parts = []
+    for tick in ticks:
+        x = f"{_along(tick, ticks):.1f}"
+        parts.append(tag("path", d=f"M{x} {TOP}V{bottom}", class_="grid"))
+        parts.append(tag("text", f"{tick:g}", x=x, y=bottom + 18, class_="middle"))
+    for number, row in enumerate(rows):
+        y = TOP + ROW * (number + 0.5)
+        low, value, high = (f"{_along(end, ticks):.1f}" for end in (row.low, row.value, row.high))
+        words = tag("title", f"{row.name}: {row.value:.2f}, interval {row.low:.2f} to {row.high:.2f}")
+        parts += [
+            tag("text", _shortened(row.name), x=LABELS - 14, y=y, dy="0.35em", class_="end"),
+            tag("path", d=f"M{low} {y}H{high}", class_="whisker"),
+            tag("circle", words, cx=value, cy=y, r=4.5, class_="dot line-0"),
+        ]
+    parts.append(tag("text", x_label, x=(LABELS + RIGHT) / 2, y=bottom + 42, class_="middle"))
+    return _drawing(title, parts, bottom + 52)
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """Three to seven round numbers, of which the first is at most `low` and the last at least `high`."""
+    rough = max(high - low, 1e-3) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
+    return [round(number * step, 9) for number in range(first, last + 1)]
 
 
 def count_ticks(most: int) -> list[int]:
@@ -123,9 +178,19 @@ def simplified(points: npt.NDArray[np.float64], tolerance: float) -> npt.NDArray
     return points[kept]
 
 
-def _drawing(title: str, parts: Sequence[Markup]) -> Markup:
+def _along(value: float, ticks: Sequence[float]) -> float:
+    """A value as x of an `interval_plot`, whose names take the left."""
+    return LABELS + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (RIGHT - LABELS)
+
+
+def _shortened(name: str) -> str:
+    """A name that fits beside its row."""
+    return name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _drawing(title: str, parts: Sequence[Markup], height: float = HEIGHT) -> Markup:
     """The svg element, named for screen readers."""
-    view = f"0 0 {WIDTH} {HEIGHT}"
+    view = f"0 0 {WIDTH} {height:g}"
     return tag("svg", joined(parts), viewBox=view, class_="plot", role="img", aria_label=title)
 
 

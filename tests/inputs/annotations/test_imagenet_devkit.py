@@ -29,7 +29,10 @@ def kit(tmp_path: Path) -> Path:
     ("name", "text"),
     [
         ("map_clsloc.txt", MAP),
-        ("synsets.txt", "1 n02119789 kit fox\n2\tn02100735\tsetter\n3 n01440764\n4 n00000004 an inner node\n"),
+        (
+            "synsets.txt",
+            "1 n02119789 kit fox\n2\tn02100735\tsetter\n3 n01440764\n4 n00000004 an inner node\n",
+        ),
         ("synsets.txt", "3,n01440764,tench\n1,n02119789,kit fox\n2,n02100735\n"),
         ("synset_list.txt", "n02119789\nn02100735 English setter\n\nn01440764,tench\n"),
     ],

@@ -60,7 +60,9 @@ def test_a_broken_file_is_named(tmp_path: Path, make_xml: Callable[..., str]) ->
     with pytest.raises(DataError, match=r"ILSVRC2012_val_00000001\.xml:2: no well-formed XML"):
         imagenet_xml.read(tmp_path)
     (tmp_path / "ILSVRC2012_val_00000001.xml").write_text(make_xml("x", ((WNID, (9, 2, 3, 4)),)))
-    with pytest.raises(DataError, match=rf"00000001\.xml: object 1 \({WNID}\): the box `9 2 3 4` ends before"):
+    with pytest.raises(
+        DataError, match=rf"00000001\.xml: object 1 \({WNID}\): the box `9 2 3 4` ends before"
+    ):
         imagenet_xml.read(tmp_path)
 
 
@@ -74,6 +76,6 @@ def test_many_files_take_little_time(tmp_path: Path, make_xml: Callable[..., str
     for number in range(500):
         text = make_xml(f"ILSVRC2012_val_{number:08d}", ((WNID, (111, 108, 441, 193)),) * 2)
         (tmp_path / f"ILSVRC2012_val_{number:08d}.xml").write_text(text)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(imagenet_xml.read(tmp_path)) == 500
-    assert time.perf_counter() - start < 1.5  # some 0.05 s on an idle machine: 50,000 in about 6 s
+    assert time.process_time() - start < 1.5  # some 0.05 s on an idle machine: 50,000 in about 6 s

@@ -110,7 +110,7 @@ def _table(path: Path, *, optional: bool = False) -> Iterator[tuple[str, str, st
         return
     seen: set[str] = set()
     for number, line in numbered_lines(path):
-        image, _, rest = line.partition(",")
+        image, _, rest = (part.strip() for part in line.partition(","))
         where = f"{path}:{number}"
         if image in seen:
             raise DataError(f"{where}: {image} stands there twice")
@@ -119,7 +119,7 @@ def _table(path: Path, *, optional: bool = False) -> Iterator[tuple[str, str, st
 
 
 def _label(text: str, where: str) -> str:
-    if not text.strip().isdecimal():
+    if not text.isdecimal():
         raise DataError(f"{where}: expected `image,class_index`, found the class `{text}`")
     return str(int(text))
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import inspect
+import os
+from dataclasses import fields
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+
+from wsloc.cli import options
+from wsloc.cli.boxes import boxes
+from wsloc.inputs.preprocessing import RESIZES
+from wsloc.methods import MAPS
+from wsloc.request import BOX_RULES, Request
+from wsloc.runner import ALL_FORMATS, RunOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Outcome
+
+
+def test_the_choices_are_those_of_the_library() -> None:
+    """They are spelled twice, so that `--help` need not load torch."""
+    assert [name.value for name in options.MapName] == list(MAPS)
+    assert [rule.value for rule in options.BoxRule] == list(BOX_RULES)
+    assert [way.value for way in options.Resize] == list(RESIZES)
+
+
+def test_the_choices_are_named_in_the_help() -> None:
+    for option, names in (
+        (options.MapOption, MAPS),
+        (options.BoxOption, BOX_RULES),
+        (options.ResizeOption, RESIZES),
+        (options.PrecisionOption, options.Precision),
+        (options.DeviceOption, ("auto", "cpu", "cuda", "mps")),
+        (inspect.signature(boxes, eval_str=True).parameters["formats"].annotation, ALL_FORMATS),
+    ):
+        words = get_args(option)[1].help.replace(",", " ").replace(":", " ").replace(".", " ").split()
+        assert set(names) <= set(words)
+
+
+def test_the_defaults_are_those_of_the_library() -> None:
+    parameters = inspect.signature(boxes).parameters
+    defaults = {field.name: field.default for field in (*fields(Request), *fields(RunOptions))}
+    for name in (
+        "mass",
+        "map_threshold",
+        "boxes_per_class",
+        "min_probability",
+        "box",
+        "batch_size",
+        "overlays",
+    ):
+        assert parameters[name].default == defaults[name], name
+    assert (parameters["map_name"].default, parameters["formats"].default) == (None, "jsonl")
+
+
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4)])
+def test_half_of_the_processors_decode(
+    monkeypatch: pytest.MonkeyPatch, processors: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(processors)), raising=False)
+    assert options.default_workers() == workers
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert options.default_workers() == workers
+
+
+@pytest.mark.parametrize("name", ["boxes", "train", "inspect", "import"])
+def test_every_option_has_its_words(command: Callable[..., Outcome], name: str) -> None:
+    """In the module, and in `--help` without a cut: the longest word fits into eighty columns."""
+    from typer.main import get_command
+
+    from wsloc.cli.app import app
+
+    described = get_command(app).commands[name]  # type: ignore[attr-defined]  # it is a group
+    assert described.help
+    for parameter in described.params:
+        assert parameter.help, parameter.name
+        assert parameter.help.endswith((".", ")")), parameter.help
+    ran = command(name, "--help")
+    assert ran.code == 0
+    for parameter in described.params:
+        assert all(spelling in ran.stdout for spelling in parameter.opts if spelling.startswith("-"))
+    assert "…" not in ran.stdout

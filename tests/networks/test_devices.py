@@ -1,0 +1,48 @@
+"""Names of devices: resolved where the machine has them, refused in words where not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from wsloc.errors import UnsupportedError
+from wsloc.networks.devices import resolve_device
+
+
+def machine(monkeypatch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
+    """Have torch see so many CUDA devices, and Apple's or not."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(0, False, "cpu"), (0, True, "mps"), (2, False, "cuda"), (1, True, "cuda")]
+)
+def test_auto_is_the_best_there_is(monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool, best: str) -> None:
+    machine(monkeypatch, cuda=cuda, mps=mps)
+    assert resolve_device("auto") == torch.device(best)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:0", "cuda:1", "mps"])
+def test_what_there_is_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    machine(monkeypatch, cuda=2, mps=True)
+    assert resolve_device(name) == torch.device(name)
+    assert resolve_device(torch.device(name)) == torch.device(name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1", "cuda:99", "mps"])
+def test_what_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    machine(monkeypatch, cuda=1 if name in {"cuda:1", "cuda:99"} else 0)
+    for device in (name, torch.device(name)):
+        with pytest.raises(UnsupportedError, match=r"on this machine: use --device cpu$") as error:
+            resolve_device(device)
+        assert name.upper() in str(error.value).upper()
+
+
+@pytest.mark.parametrize("name", ["gpu", "CPU", "", "cuda:-1", "cuda:x", "cpu,cuda", "meta", "xla"])
+def test_other_names_are_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="choose auto, cpu, cuda, cuda:N or mps") as error:
+        resolve_device(name)
+    assert repr(name) in str(error.value)
+    assert "\n" not in str(error.value)

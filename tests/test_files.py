@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from wsloc.errors import OutputError
+from wsloc.files import replacing, write_bytes, write_text
+
+
+def test_text_and_bytes_are_written(tmp_path: Path) -> None:
+    write_text(tmp_path / "new/a.txt", "ä\nb\n")
+    assert (tmp_path / "new/a.txt").read_bytes() == b"\xc3\xa4\nb\n"  # line feeds on every system
+    write_bytes(tmp_path / "b.bin", b"\x00\xff")
+    write_bytes(tmp_path / "b.bin", b"\x01")
+    assert (tmp_path / "b.bin").read_bytes() == b"\x01"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "new"]
+
+
+def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o644
+
+
+def test_writers_that_look_at_the_extension_see_it(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.b.jpg") as temporary:
+        assert temporary.suffix == ".jpg"
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(".")
+        temporary.touch()
+    assert (tmp_path / "a.b.jpg").exists()
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), KeyboardInterrupt()])
+def test_an_error_leaves_the_old_file(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            assert path.read_text() == "old"
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert [other.name for other in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    write_bytes(tmp_path / "a.bin", b"old")
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(OutputError, match=r"cannot write .*a\.bin: No space left on device"):
+        write_bytes(tmp_path / "a.bin", b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_a_full_disk_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems tell it only when the bytes are synced."""
+
+    def refuse(_number: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match=r"a\.bin: Disk quota exceeded"):
+        write_bytes(tmp_path / "a.bin", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*file/a\.txt"):
+        write_text(tmp_path / "file/a.txt", "a")
+    with pytest.raises(OutputError, match=r"cannot write .*folder"):
+        write_text(tmp_path / "folder", "a")
+    with pytest.raises(OutputError, match="File name too long"):
+        write_text(tmp_path / ("x" * 300), "a")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_the_bytes_are_synced_before_the_name_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    sync, rename = os.fsync, Path.replace
+
+    def record_sync(number: int) -> None:
+        order.append("sync")
+        sync(number)
+
+    def record(self: Path, target: Path) -> Path:
+        order.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Path, "replace", record)
+    write_text(tmp_path / "a.txt", "a")
+    assert order == ["sync", "rename"]
+
+
+def test_files_of_one_stem_can_be_written_at_once(tmp_path: Path) -> None:
+    names = [f"{stem}{suffix}" for stem in ("a", "b") for suffix in (".jpg", ".png", "")]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(20):
+            list(pool.map(lambda name: write_text(tmp_path / name, name), names))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}

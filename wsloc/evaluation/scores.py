@@ -1,0 +1,214 @@
+"""What is gathered while images go by: guesses, boxes of the true classes, curves. Figures are made of it later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wsloc.errors import DataError
+from wsloc.inputs.annotations.label_indices import resolve_labels
+from wsloc.inputs.images import decode_mask
+from wsloc.inputs.preprocessing import box_to_image
+from wsloc.metrics.imagenet import GuessTable, Truth
+from wsloc.metrics.max_box_acc import MaxBoxAcc
+from wsloc.metrics.pixel_average_precision import PixelAveragePrecision, protocol_mask
+from wsloc.metrics.score_maps import THRESHOLD_STEP, normalized_map, resized_map
+from wsloc.records import Failure
+from wsloc.regions.components import threshold_boxes
+from wsloc.regions.rectangle import smallest_rectangle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from wsloc.records import Box, Classes, Sample
+
+TOP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BoxRule:
+    """How a box is taken from a map.
+
+    Attributes:
+        kind: `mass` or `threshold`.
+        value: the fraction of the map's total, or of its maximum, 0-1.
+    """
+
+    kind: str
+    value: float
+
+    @property
+    def label(self) -> str:
+        """`mass 0.98`."""
+        return f"{self.kind} {self.value:g}"
+
+    def box(self, cells: npt.NDArray[np.float32], image_size: tuple[int, int]) -> Box:
+        """The box of one map (H, W), which covers the whole image, in the image's pixels.
+
+        Raises:
+            MapError: if the map has NaN, infinite or negative values.
+        """
+        if self.kind == "mass":
+            found = smallest_rectangle(cells, self.value)
+        else:
+            found = threshold_boxes(cells, self.value)[0]
+        edges = (found.top, found.left, found.bottom, found.right)
+        return box_to_image(edges, (cells.shape[0], cells.shape[1]), image_size)
+
+
+@dataclass(frozen=True, slots=True)
+class RunKey:
+    """One map with one box rule; None where boxes come ready-made."""
+
+    map: str
+    rule: BoxRule | None
+
+    @property
+    def label(self) -> str:
+        """`entropy-class, mass 0.98`."""
+        return self.map if self.rule is None else f"{self.map}, {self.rule.label}"
+
+
+class Scores:
+    """The accumulators of one evaluation; memory is a few hundred bytes an image, whatever the maps' size.
+
+    Attributes:
+        samples: annotated images, one a row.
+        ids: what the images are called on the side that is scored.
+        classes: what class indices mean.
+        truth: the annotations, flat.
+        guesses: by run, up to five (class, box) an image.
+        known: by run, a box for each label of the truth (L, 4), NaN where there is none.
+        curves: by map, where maps are scored; empty without boxes.
+        pixels: by map, where maps and masks are there.
+        failures: images that could not be used; they count as wrong.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[tuple[str, Sample]],
+        classes: Classes,
+        runs: Sequence[RunKey],
+        *,
+        threshold_step: float = THRESHOLD_STEP,
+        with_maps: bool = True,
+    ) -> None:
+        self.ids = [image for image, _ in pairs]
+        self.samples = [sample for _, sample in pairs]
+        self.classes = classes
+        label_indices = resolve_labels(self.samples, classes)
+        self.truth = Truth.of(self.samples, label_indices)
+        self.runs = tuple(runs)
+        self.guesses = {run: GuessTable(len(self.samples)) for run in runs}
+        self.known = {run: np.full((len(self.truth.labels), 4), np.nan) for run in runs}
+        maps = dict.fromkeys(run.map for run in runs) if with_maps else {}
+        self.label_boxes = self._boxes_by_label()
+        self.has_boxes = any(len(boxes) for boxes in self.label_boxes)
+        has_masks = any(sample.masks for sample in self.samples)
+        self.curves = {name: MaxBoxAcc(threshold_step) for name in maps if self.has_boxes}
+        self.pixels = {name: PixelAveragePrecision(threshold_step) for name in maps if has_masks}
+        self.failures: list[Failure] = []
+
+    def _boxes_by_label(self) -> list[npt.NDArray[np.float64]]:
+        """The true boxes (M, 4) of each label."""
+        owners = self.truth.label_of_box()
+        order = np.argsort(owners, kind="stable")
+        ends = np.searchsorted(owners[order], np.arange(len(self.truth.labels) + 1))
+        return [self.truth.boxes[order[start:end]] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+
+    def labels(self, row: int) -> tuple[int, ...]:
+        """The class indices that an image is labelled with."""
+        return tuple(int(label) for label in self.truth.labels[self.truth.labels_of(row)])
+
+    def set_size(self, row: int, image_size: tuple[int, int]) -> None:
+        """Note the (height, width) of an image once it is decoded.
+
+        Raises:
+            DataError: if the annotations are of a picture of another size.
+        """
+        annotated = self.samples[row].image_size
+        if annotated is not None and annotated != image_size:
+            raise DataError(
+                f"{self.ids[row]}: the picture is {image_size[1]} x {image_size[0]} pixels, its annotation says "
+                f"{annotated[1]} x {annotated[0]}: the boxes are of another version of the picture"
+            )
+        self.truth.image_sizes[row] = image_size
+
+    def size(self, row: int) -> tuple[int, int]:
+        """The (height, width) of an image.
+
+        Raises:
+            DataError: if neither picture nor annotation has told it.
+        """
+        height, width = self.truth.image_sizes[row]
+        if height <= 0 or width <= 0:
+            raise DataError(
+                f"{self.ids[row]}: its size is not known: the annotations carry no sizes, so name the pictures too"
+            )
+        return int(height), int(width)
+
+    def add_maps(
+        self,
+        row: int,
+        name: str,
+        top: Sequence[int],
+        maps: Mapping[int, npt.NDArray[np.float32]] | npt.NDArray[np.float32],
+    ) -> None:
+        """Score one image's maps under every rule.
+
+        Args:
+            row: of the image.
+            name: of the map.
+            top: class indices, best first; up to five count.
+            maps: by class index, for `top` and every label, or one map (H, W) that all classes share.
+
+        Raises:
+            MapError: if a map has NaN, infinite or negative values.
+        """
+        image_size = self.size(row)
+        labels = self.truth.labels_of(row)
+        for run in self.runs:
+            if run.map != name or run.rule is None:
+                continue
+            if isinstance(maps, np.ndarray):
+                shared = run.rule.box(maps, image_size)
+                boxes = dict.fromkeys((*top, *self.labels(row)), shared)
+            else:
+                shared = None
+                boxes = {index: run.rule.box(cells, image_size) for index, cells in maps.items()}
+            self.guesses[run].put(row, top, [boxes[index] for index in top], shared)
+            self.known[run][labels] = [boxes[index] for index in self.labels(row)]
+        for place, label in enumerate(self.labels(row), start=labels.start):
+            cells = maps if isinstance(maps, np.ndarray) else maps[label]
+            self.add_curves(row, name, place, normalized_map(resized_map(cells)))
+
+    def add_curves(self, row: int, name: str, place: int, values: npt.NDArray[np.float64]) -> None:
+        """Add the map (224, 224), 0-1, of label `place` of an image to the curves."""
+        boxes = self.label_boxes[place]
+        if name in self.curves and len(boxes):
+            self.curves[name].update(values, boxes, self.size(row), self.ids[row])
+        if name in self.pixels and self.samples[row].masks:
+            self.pixels[name].update(values, self._mask(row), self.ids[row])
+
+    def fail(self, row: int, error: str) -> None:
+        """Note an image that could not be used: wrong in every figure."""
+        self.failures.append(Failure(self.ids[row], error))
+        labels = self.truth.labels_of(row)
+        with_boxes = sum(len(self.label_boxes[place]) > 0 for place in range(labels.start, labels.stop))
+        for curve in self.curves.values():
+            for _ in range(with_boxes):
+                curve.update_failed()
+        for run in self.runs:
+            self.known[run][labels] = 0
+        if self.samples[row].masks:
+            for pixels in self.pixels.values():
+                pixels.update_failed(self._mask(row))
+
+    def _mask(self, row: int) -> npt.NDArray[np.uint8]:
+        sample = self.samples[row]
+        ignore = None if sample.ignore_mask is None else decode_mask(sample.ignore_mask)
+        return protocol_mask([decode_mask(path) for path in sample.masks], ignore)
