@@ -87,7 +87,9 @@ def test_no_circles() -> None:
 def test_arrays_and_records_only(floor: str) -> None:
     for module, path in MODULES.items():
         if module.startswith(f"wsloc.{floor}"):
-            assert not any(room(name) in ("networks", "methods") for name in imports(path) if "." in name), module
+            assert not any(room(name) in ("networks", "methods") for name in imports(path) if "." in name), (
+                module
+            )
             assert "import torch" not in path.read_text(encoding="utf-8"), module
 
 

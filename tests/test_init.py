@@ -68,7 +68,7 @@ assert wsloc.WslocError
 """
     commands = ["boxes", "train", "inspect", "import"]
     arguments = [sys.executable, "-W", "error", "-c", code, *commands]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.startswith(f"wsloc {wsloc.__version__}\n")

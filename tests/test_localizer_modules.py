@@ -12,11 +12,13 @@ import wsloc
 from tests.example_localizers import assert_close, maps_of, picture
 from wsloc.errors import UnsupportedError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.localizer import Localizer, evaluating
+from wsloc.networks.network import evaluating
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from wsloc.localizer import Localizer
 
 
 def test_a_module_of_ones_own_is_left_as_it_was() -> None:

@@ -12,13 +12,14 @@ from torch import nn
 
 from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.localizer import Localizer, evaluating
+from wsloc.localizer import Localizer
 from wsloc.methods import METHODS
 from wsloc.networks.backbones import available_backbones, build_backbone, default_input, prepare_state
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.hooked import HookedNetwork
 from wsloc.networks.importing import import_state_dict, imported_classes
+from wsloc.networks.network import evaluating
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
 

@@ -325,6 +325,18 @@ class Localizer:
                     )
         return found
 
+    def logits(self, pixels: Tensor, *, entropy_pooled: bool = False) -> Tensor:
+        """Logits (N, C) of inputs uint8 (N, H, W, 3), on the network's device.
+
+        Args:
+            pixels: RGB at the input's size.
+            entropy_pooled: whether under Entropy Pooling, whatever the network was trained with.
+        """
+        with evaluating(self.network), self._exact(), torch.inference_mode(mode=False), torch.no_grad():
+            inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
+            own = self.network.observe(inputs, differentiable=False, autocast=self.bfloat16)
+            return (self._pooled(own)[1] if entropy_pooled else own).logits
+
     def _pooled(self, own: Observation) -> tuple[Network, Observation]:
         """The network under Entropy Pooling; on one that was trained without, that is EP inference."""
         if self.network.pooling is not None:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,8 +28,10 @@ from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import LoadedImage, load
 from wsloc.loader import load as load_localizer
 from wsloc.localizer import Localizer, Request
-from wsloc.records import ImageFile
 from wsloc.runner import RunOptions, run_boxes
+
+if TYPE_CHECKING:
+    from wsloc.records import ImageFile
 
 BATCH = 16
 
@@ -36,7 +39,8 @@ BATCH = 16
 def write_images(folder: Path, count: int) -> None:
     """`count` JPEGs of 500 x 375; ten scenes, each stored many times: decoding costs the same."""
     scenes = [
-        make_scene(np.random.default_rng(seed), (375, 500), [seed % len(CLASSES)]).picture for seed in range(10)
+        make_scene(np.random.default_rng(seed), (375, 500), [seed % len(CLASSES)]).picture
+        for seed in range(10)
     ]
     for number in range(count):
         Image.fromarray(scenes[number % len(scenes)]).save(folder / f"{number:04}.jpg", quality=90)
@@ -48,7 +52,8 @@ def bare(localizer: Localizer, files: list[ImageFile]) -> float:
     with torch.inference_mode():
         for first in range(0, len(files), BATCH):
             loaded = [
-                load(file, localizer.preprocessing, with_picture=False) for file in files[first : first + BATCH]
+                load(file, localizer.preprocessing, with_picture=False)
+                for file in files[first : first + BATCH]
             ]
             pixels = np.stack([image.pixels for image in loaded if isinstance(image, LoadedImage)])
             inputs = localizer.preprocessing.normalized(torch.from_numpy(pixels).to(localizer.device))
@@ -80,7 +85,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 def main() -> None:
     """Print the ratios."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
@@ -102,7 +109,9 @@ def main() -> None:
         print(f"boxes without overlays: {statistics.median(plain):.3f} x the bare loop")
         print(f"boxes with overlays:    {statistics.median(drawn):.3f} x the bare loop")
         few, many = (peak_memory(images, count, Path(place)) for count in (50, 500))
-        print(f"peak memory: {few / 1024:.0f} MiB for 50 images, {many / 1024:.0f} MiB for 500: {many / few:.3f} x")
+        print(
+            f"peak memory: {few / 1024:.0f} MiB for 50 images, {many / 1024:.0f} MiB for 500: {many / few:.3f} x"
+        )
         print(f"this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
 
 

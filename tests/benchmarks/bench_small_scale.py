@@ -27,7 +27,8 @@ def wrong(checkpoint: Path, samples: list[Sample], map_name: str) -> Wrong:
     """Which images (N,) have no right box for their true class, under the map's own default box rule."""
     localizer = load(checkpoint, device="cpu")
     labels = {
-        sample.image: tuple(localizer.classes.ids.index(label) for label in sample.labels) for sample in samples
+        sample.image: tuple(localizer.classes.ids.index(label) for label in sample.labels)
+        for sample in samples
     }
     shared = map_name in {"entropy", "entropy-top5"}
     request = Request(map=map_name, classes=1 if shared else labels)
@@ -56,7 +57,9 @@ def top1_error(checkpoint: Path, samples: list[Sample]) -> float:
 
 def main() -> None:
     """Print the table, Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("ep", type=Path, nargs="+")
     parser.add_argument("--gap", type=Path, nargs="+", required=True)
@@ -73,7 +76,9 @@ def main() -> None:
             ("EP + Grad-CAM at 20 %", arguments.ep, "gradcam"),
         )
     }
-    whole = best_iou([(0, 0, 64, 64)] * len(samples), [[box for _, box in sample.boxes] for sample in samples])
+    whole = best_iou(
+        [(0, 0, 64, 64)] * len(samples), [[box for _, box in sample.boxes] for sample in samples]
+    )
     baseline = rows["GAP + CAM at 20 %"]
     print("| map and box rule | GT-known error, mean | a seed | minus GAP + CAM, 95 % interval |")
     print("| --- | --- | --- | --- |")
@@ -84,7 +89,9 @@ def main() -> None:
         seeds = " ".join(f"{seed:.3f}" for seed in errors.mean(axis=1))
         print(f"| {name} | {errors.mean():.3f} | {seeds} | {difference} |")
     for name, paths in (("GAP", arguments.gap), ("EP", arguments.ep)):
-        print(f"\nTop-1 classification error, {name}: {' '.join(f'{top1_error(path, samples):.3f}' for path in paths)}")
+        print(
+            f"\nTop-1 classification error, {name}: {' '.join(f'{top1_error(path, samples):.3f}' for path in paths)}"
+        )
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from tests.training.tiny_data import folder_per_class, labels_csv
-from wsloc.cli import train as train_command
+from wsloc.cli.console import Talk
 from wsloc.cli.options import Precision
 from wsloc.cli.train import training_precision
 from wsloc.files import write_bytes
+from wsloc.methods import cam
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.training import files as training_files
 from wsloc.training.epochs import Learner
@@ -185,13 +186,13 @@ def test_a_terminal_sees_how_far_it_is(
     shown: list[tuple[int, str | None, int | None]] = []
 
     @contextmanager
-    def progress(_talk: object, _what: str, total: int) -> Iterator[Callable[..., None]]:
+    def progress(*_arguments: object, **_options: object) -> Iterator[Callable[..., None]]:
         def advance(images: int, what: str | None = None, total: int | None = None) -> None:
             shown.append((images, what, total))
 
         yield advance
 
-    monkeypatch.setattr(train_command.Talk, "progress", progress)
+    monkeypatch.setattr(Talk, "progress", progress)
     command("train", "gap", data, "-o", output, *QUICK, "--batch-size", 3)
     assert {total for _, _, total in shown} == {12}  # two batches of three an epoch; two images are left out
     assert sum(images for images, _, _ in shown) == 12
@@ -309,7 +310,7 @@ def test_a_signal_to_the_process_group_keeps_whole_epochs(
     """As a terminal sends Ctrl-C, and a service manager its end: to the workers, too."""
     arguments = ["train", "gap", str(data), "-o", str(output), *map(str, QUICK), "--epochs", "9999"]
     with subprocess.Popen(
-        [sys.executable, "-m", "wsloc", *arguments, "--workers", "2"],
+        [sys.executable, "-m", "wsloc", *arguments, "--workers", "1"],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
@@ -318,9 +319,9 @@ def test_a_signal_to_the_process_group_keeps_whole_epochs(
         start_new_session=True,
     ) as process:
         assert process.stderr is not None
-        heard = first_epochs(process.stderr)
+        heard = first_epoch(process.stderr)
         os.killpg(process.pid, number)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=300)
     rest = [line for line in stderr.splitlines() if not line.startswith("epoch ")]
     assert process.returncode == code, heard + stderr
     assert stdout == ""
@@ -330,17 +331,17 @@ def test_a_signal_to_the_process_group_keeps_whole_epochs(
     ]
     assert names(output.parent) == sorted([*FILES, "net.resume.pt"])
     history = TrainingFiles(output).read_state()["history"]
-    assert len(history) >= 2
+    assert len(history) >= 1
     assert 0 <= len(history) - len(TrainingFiles(output).read_figures()) <= 1
-    assert load_checkpoint(output).recipe["figures"]["epoch"] in {len(history) - 1, len(history) - 2}
+    assert 0 <= len(history) - 1 - load_checkpoint(output).recipe["figures"]["epoch"] <= 1
 
 
-def first_epochs(stream: IO[str]) -> str:
-    """What is said until the second epoch is over, so that the signal falls into a later one."""
+def first_epoch(stream: IO[str]) -> str:
+    """What is said until the first epoch is over, so that the signal falls into a later one."""
     heard = ""
     for line in stream:
         heard += line
-        if line.startswith("epoch 2/"):
+        if line.startswith("epoch 1/"):
             return heard
     raise AssertionError(f"the training ended by itself: {heard}")
 
@@ -393,6 +394,12 @@ def test_a_bad_picture_is_one_line(command: Command, tmp_path: Path) -> None:
     assert_failed(ran, 1, str(bad))
 
 
-def test_a_loss_that_is_not_finite_is_one_line(command: Command, data: Path, output: Path) -> None:
-    ran = command("train", "gap", data, "-o", output, *QUICK, "-q", "--learning-rate", 1000, "--warmup", 0)
-    assert_failed(ran, 1, "a lower --learning-rate than 1000", "--overwrite")
+def test_a_loss_that_is_not_finite_is_one_line(
+    command: Command, data: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loss(*_arguments: object) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+        return torch.tensor(torch.nan), torch.zeros(4, 3), {}
+
+    monkeypatch.setattr(cam, "loss", loss)
+    ran = command("train", "gap", data, "-o", output, *QUICK)
+    assert_failed(ran, 1, "the loss is nan", "a lower --learning-rate than 0.1", "--overwrite")

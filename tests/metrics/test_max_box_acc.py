@@ -3,83 +3,20 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from tests.reference import wsol_literal
+from tests.reference.example_score_maps import MAPS, SIDE, blank, smooth
 from wsloc.errors import DataError, MapError, UsageError
-from wsloc.metrics.max_box_acc import (
-    MaxBoxAcc,
-    best_inclusive_iou,
-    candidate_boxes,
-    protocol_boxes,
-)
-from wsloc.metrics.score_maps import map_thresholds
+from wsloc.metrics.max_box_acc import MaxBoxAcc, best_inclusive_iou, protocol_boxes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wsloc.metrics.max_box_acc import ContourRule
 
-    Map = npt.NDArray[np.float64]
-
-SIDE = 224
 RULES: tuple[ContourRule, ...] = ("single", "multi")
-
-def blank() -> Map:
-    return np.zeros((SIDE, SIDE))
-
-
-def smooth(seed: int, peak: float = 1.0) -> Map:
-    noise = np.random.default_rng(seed).random((SIDE, SIDE))
-    values = np.asarray(cv2.GaussianBlur(noise, (0, 0), 11), np.float64)
-    values -= values.min()
-    return np.asarray(values / values.max() * peak)
-
-
-def rings() -> Map:
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    distance = np.hypot(rows - 100, columns - 120)
-    return np.asarray(np.exp(-(((distance - 50) / 6) ** 2)) + 0.7 * np.exp(-(((distance - 20) / 4) ** 2)))
-
-
-def plateaus() -> Map:
-    values = blank()
-    values[20:200, 30:90] = 0.3
-    values[60:120, 50:210] = 0.6
-    values[80:90, 60:64] = 1
-    return values
-
-
-def one_pixel(row: int, column: int) -> Map:
-    values = blank()
-    values[row, column] = 0.8
-    return values
-
-
-def speckles() -> Map:
-    generator = np.random.default_rng(5)
-    return np.where(generator.random((SIDE, SIDE)) < 0.0005, generator.integers(1, 4, (SIDE, SIDE)) / 3, 0)
-
-
-MAPS = {
-    "smooth": smooth(0),
-    "smooth and dim": smooth(1, 0.37),
-    "rings": np.clip(rings(), 0, 1),
-    "plateaus": plateaus(),
-    "one pixel": one_pixel(100, 30),
-    "one pixel in the corner": one_pixel(SIDE - 1, SIDE - 1),
-    "zeros": blank(),
-    "nearly zeros": np.full((SIDE, SIDE), 0.003),
-    "constant": np.full((SIDE, SIDE), 0.5),
-    "ones": np.ones((SIDE, SIDE)),
-    "speckles": speckles(),
-    "float32": smooth(2).astype(np.float32),
-}
 
 
 def half_open(boxes: list[tuple[int, int, int, int]]) -> npt.NDArray[np.int64]:

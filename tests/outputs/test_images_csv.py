@@ -58,12 +58,13 @@ def test_names_with_commas_quotes_and_odd_bytes_survive(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [float("nan"), np.float32("inf")])
 def test_a_table_is_whole_or_not_there(tmp_path: Path, bad: float) -> None:
-    with (
-        pytest.raises(OutputError, match=r"b\.jpg: NaN or infinity"),
-        images_csv(tmp_path, ["iou"]) as write,
-    ):
-        write(ImageRow("a.jpg", "n1", "tench", [{"iou": 0.5}]))
-        write(ImageRow("b.jpg", "n1", "tench", [{"iou": bad}]))
+    def write_two() -> None:
+        with images_csv(tmp_path, ["iou"]) as write:
+            write(ImageRow("a.jpg", "n1", "tench", [{"iou": 0.5}]))
+            write(ImageRow("b.jpg", "n1", "tench", [{"iou": bad}]))
+
+    with pytest.raises(OutputError, match=r"b\.jpg: NaN or infinity"):
+        write_two()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -95,7 +95,9 @@ def test_what_was_not_computed_is_absent(tmp_path: Path) -> None:
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path: Path) -> None:
-    row = ClassFigures("n1", "tench", np.int64(7), {"mean_iou": np.float32(0.5)})  # type: ignore[arg-type]  # NumPy
+    half: Any = np.float32(0.5)
+    count: Any = np.int64(7)
+    row = ClassFigures("n1", "tench", count, {"mean_iou": half})
     run = examples.run(metrics={"px_ap": np.float32(58.5)}, per_class=(row,))
     values = written(examples.report(run, counts={"scored": np.int64(3)}), tmp_path)
     assert (values["metrics"], values["images"]) == ({"px_ap": 58.5}, {"scored": 3})

@@ -60,7 +60,6 @@ def _fail(reason: object, code: int) -> int:
 app = typer.Typer(
     cls=ErrorBoundary,
     name="wsloc",
-    help="Weakly-supervised localization and explanation: maps, boxes and seeds from image-level labels alone.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -80,7 +79,7 @@ def wsloc(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Weakly-supervised localization and explanation: maps, boxes and seeds from image-level labels alone."""
+    """Weakly-supervised localization and explanation: maps and boxes from image-level labels alone."""
 
 
 app.command()(boxes)

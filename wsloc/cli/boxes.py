@@ -112,7 +112,7 @@ def boxes(
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
 
-    source, weights_file = _source(checkpoint, model, weights)
+    source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
         raise UsageError("--labels and --class exclude one another")
     if mass == 0:
@@ -161,7 +161,7 @@ def boxes(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _source(checkpoint: str | None, model: str | None, weights: str) -> tuple[str | Path, Path | None]:
+def network_source(checkpoint: str | None, model: str | None, weights: str) -> tuple[str | Path, Path | None]:
     """What to load, and the file that its weights come from (None for torchvision's own, or random ones).
 
     Raises:

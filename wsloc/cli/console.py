@@ -75,9 +75,7 @@ class Talk:
     def document(self, content: Mapping[str, Any]) -> None:
         """The one JSON document that `--json` asks for, in ASCII: any reader's encoding will do."""
         if self.as_json:
-            with _results():
-                self.out.file.write(json.dumps({"schema_version": 1, **content}, indent=2) + "\n")
-                self.out.file.flush()
+            self._write(json.dumps({"schema_version": 1, **content}, indent=2) + "\n")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on stdout, unless quiet or JSON is asked for."""
@@ -86,14 +84,34 @@ class Talk:
         table = Table(*columns, title=title, title_justify="left")
         for row in rows:
             table.add_row(*row)
-        with _results():
-            self.out.print(table)
+        self._print(table)
 
     def line(self, text: str) -> None:
         """A line on stdout, unless quiet or JSON is asked for."""
         if not (self.as_json or self.quiet):
-            with _results():
-                self.out.print(text, soft_wrap=True)
+            self._print(text, soft_wrap=True)
+
+    def _print(self, what: Table | str, *, soft_wrap: bool = False) -> None:
+        with self.out.capture() as captured:
+            self.out.print(what, soft_wrap=soft_wrap)
+        self._write(captured.get())
+
+    def _write(self, text: str) -> None:
+        """Write to stdout; a full disk behind it is an error like any other, a reader who left ends the command.
+
+        Raises:
+            OutputError: if stdout cannot be written to.
+        """
+        try:
+            self.out.file.write(text)
+            self.out.file.flush()
+        except OSError as error:
+            # What is left in the buffer must not fail a second time when Python ends.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise typer.Exit(1) from error
+            raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from error
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[..., None]]:
@@ -121,21 +139,3 @@ class Talk:
                 bar.update(task, advance=images, description=what, total=total)
 
             yield advance
-
-
-@contextmanager
-def _results() -> Iterator[None]:
-    """A place to write results from: a full disk is an error like any other, a reader who left is none.
-
-    Raises:
-        OutputError: if stdout cannot be written to.
-    """
-    try:
-        yield
-    except OSError as error:
-        # What is left in the buffer must not fail a second time when Python ends.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(1) from error
-        raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from error

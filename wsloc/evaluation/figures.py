@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsloc.metrics.imagenet import IOU_THRESHOLD, SIZE_NAMES, judge, known_overlaps
+from wsloc.metrics.imagenet import SIZE_NAMES, judge, known_overlaps
+from wsloc.metrics.localization import IOU_THRESHOLD
 from wsloc.metrics.summaries import figure, grouped_means, iou_histogram
 from wsloc.outputs.report_records import (
     KINDS,
@@ -73,6 +74,13 @@ def run_figures(scores: Scores, run: RunKey, blacklist: frozenset[str]) -> RunFi
             if located.any():
                 wrong = judgement.wrong_box(top).astype(np.float64)
                 by_image[f"{name}_localization_error"] = (wrong, located)
+    if run.map in scores.ten_crop:
+        best = scores.ten_crop[run.map]  # (N, 5)
+        images = np.repeat(np.arange(len(best)), best.shape[1])
+        right = (truth.find(images, best.ravel()) >= 0).reshape(best.shape)
+        for name, top in {"top1": 1, "top5": 5}.items():
+            wrong = np.logical_not(right[:, :top].any(axis=1)).astype(np.float64)
+            by_image[f"ten_crop_{name}_classification_error"] = (wrong, everyone)
     counted = truth.label_has_box() & ~listed[truth.label_images]
     boxes = scores.known[run]
     complete = counted.any() and np.isfinite(boxes[counted]).all()

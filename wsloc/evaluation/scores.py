@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations.label_indices import resolve_labels
-from wsloc.inputs.images import decode_mask
+from wsloc.inputs.masks import read_mask
 from wsloc.inputs.preprocessing import box_to_image
 from wsloc.metrics.imagenet import GuessTable, Truth
 from wsloc.metrics.max_box_acc import MaxBoxAcc
@@ -52,10 +53,8 @@ class BoxRule:
         Raises:
             MapError: if the map has NaN, infinite or negative values.
         """
-        if self.kind == "mass":
-            found = smallest_rectangle(cells, self.value)
-        else:
-            found = threshold_boxes(cells, self.value)[0]
+        by_mass = self.kind == "mass"
+        found = smallest_rectangle(cells, self.value) if by_mass else threshold_boxes(cells, self.value)[0]
         edges = (found.top, found.left, found.bottom, found.right)
         return box_to_image(edges, (cells.shape[0], cells.shape[1]), image_size)
 
@@ -85,6 +84,7 @@ class Scores:
         known: by run, a box for each label of the truth (L, 4), NaN where there is none.
         curves: by map, where maps are scored; empty without boxes.
         pixels: by map, where maps and masks are there.
+        ten_crop: by map, the best classes (N, 5) over ten crops; -1 for an image that failed.
         failures: images that could not be used; they count as wrong.
     """
 
@@ -108,9 +108,11 @@ class Scores:
         maps = dict.fromkeys(run.map for run in runs) if with_maps else {}
         self.label_boxes = self._boxes_by_label()
         self.has_boxes = any(len(boxes) for boxes in self.label_boxes)
-        has_masks = any(sample.masks for sample in self.samples)
+        # PxAP is of single-label sets with a mask an object; VOC's index masks hold several classes at once.
+        has_masks = all(sample.masks and len(sample.labels) == 1 for sample in self.samples)
         self.curves = {name: MaxBoxAcc(threshold_step) for name in maps if self.has_boxes}
         self.pixels = {name: PixelAveragePrecision(threshold_step) for name in maps if has_masks}
+        self.ten_crop: dict[str, npt.NDArray[np.int64]] = {}
         self.failures: list[Failure] = []
 
     def _boxes_by_label(self) -> list[npt.NDArray[np.float64]]:
@@ -118,7 +120,7 @@ class Scores:
         owners = self.truth.label_of_box()
         order = np.argsort(owners, kind="stable")
         ends = np.searchsorted(owners[order], np.arange(len(self.truth.labels) + 1))
-        return [self.truth.boxes[order[start:end]] for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [self.truth.boxes[order[start:end]] for start, end in pairwise(ends.tolist())]
 
     def labels(self, row: int) -> tuple[int, ...]:
         """The class indices that an image is labelled with."""
@@ -210,5 +212,5 @@ class Scores:
 
     def _mask(self, row: int) -> npt.NDArray[np.uint8]:
         sample = self.samples[row]
-        ignore = None if sample.ignore_mask is None else decode_mask(sample.ignore_mask)
-        return protocol_mask([decode_mask(path) for path in sample.masks], ignore)
+        ignore = None if sample.ignore_mask is None else read_mask(sample.ignore_mask)
+        return protocol_mask([read_mask(path) for path in sample.masks], ignore)

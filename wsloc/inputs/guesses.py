@@ -36,8 +36,6 @@ FORMATS = (
     "text lines `image label x0 y0 x1 y1 ...`, or ILSVRC text `label x0 y0 x1 y1 ...`"
 )
 
-Lines = "Iterator[str]"
-
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
@@ -89,9 +87,6 @@ def read_guesses(
         raise DataError(f"{path}: is empty; expected {FORMATS}")
     read = _reader(head[-1], f"{path}:{len(head)}", validation_order, synsets)
     return _without_repeats(read(path, chain(head, lines)))
-
-
-Reader = "Callable[[Path, Iterator[str]], Iterator[tuple[int, Guesses]]]"
 
 
 def _reader(
@@ -146,7 +141,9 @@ def _read_json(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Guesses]
         try:
             yield where, _of_json(json.loads(line))
         except KeyError as error:
-            raise DataError(f"{where}: has no {error}; is it a predictions.jsonl that wsloc wrote?") from error
+            raise DataError(
+                f"{where}: has no {error}; is it a predictions.jsonl that wsloc wrote?"
+            ) from error
         except (TypeError, ValueError, RecursionError) as error:
             raise DataError(f"{where}: {error}; is it a predictions.jsonl that wsloc wrote?") from error
 
@@ -171,6 +168,8 @@ def _of_json(values: Any) -> Guesses:
 
 def _own_box(edges: Any, width: float = math.inf, height: float = math.inf) -> Box:
     """A half-open box as it is, if it is one of four finite numbers within the image."""
+    if not isinstance(edges, list) or len(edges) != 4:
+        raise ValueError("a box is not a list of four numbers")
     x0, y0, x1, y1 = edges
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height) or math.inf in (x1, y1):  # so is NaN refused
         raise ValueError(f"the box {list(edges)} is empty, not finite, or leaves the image")
@@ -246,36 +245,47 @@ def _read_official(
         for place in range(0, len(words), WORDS):
             label = words[place]
             if not (label.isascii() and label.isdecimal() and 1 <= int(label) <= len(synsets)):
-                raise DataError(f"{where}: expected a class from 1 to {len(synsets)} before each box, found `{label}`")
+                raise DataError(
+                    f"{where}: expected a class from 1 to {len(synsets)} before each box, found `{label}`"
+                )
             words[place] = synsets[int(label) - 1]
         yield where, _of_words(order[image - 1], words, where)
     count = empty - 1 if empty else image
     if count != len(order):
-        raise DataError(f"{path}: has {count:,} lines for {len(order):,} validation images: each needs its line")
+        raise DataError(
+            f"{path}: has {count:,} lines for {len(order):,} validation images: each needs its line"
+        )
 
 
 def _official_tables(
     where: str, validation_order: Sequence[str] | None, synsets: Sequence[str] | None
 ) -> tuple[Sequence[str], Sequence[str]]:
     if synsets is None or validation_order is None:
-        missing = [
-            *(["the wnids in the development kit's order (map_clsloc.txt or synsets.txt)"] if synsets is None else []),
-            *(["the names of the validation images in their order"] if validation_order is None else []),
-        ]
+        tables = {
+            "the wnids in the development kit's order (map_clsloc.txt or synsets.txt)": synsets,
+            "the names of the validation images in their order": validation_order,
+        }
+        missing = [name for name, table in tables.items() if table is None]
         raise DataError(
             f"{where}: ILSVRC text names neither images nor wnids; give {' and '.join(missing)}, or write lines "
             "`image wnid x0 y0 x1 y1 ...`"
         )
     if len(synsets) == CLASSES and list(synsets) == sorted(synsets):
-        raise DataError(f"{where}: the synsets given are sorted, but the kit's order is another (1 is n02119789)")
+        raise DataError(
+            f"{where}: the synsets given are sorted, but the kit's order is another (1 is n02119789)"
+        )
     return validation_order, synsets
 
 
 def _of_words(image: str, words: Sequence[str], where: str) -> Guesses:
     """The guesses `label x0 y0 x1 y1 ...` of an image."""
     if len(words) % WORDS:
-        raise DataError(f"{where}: expected `label x0 y0 x1 y1` once or several times, found {len(words)} words")
-    boxes = tuple(_inclusive_box(words[start + 1 : start + WORDS], where) for start in range(0, len(words), WORDS))
+        raise DataError(
+            f"{where}: expected `label x0 y0 x1 y1` once or several times, found {len(words)} words"
+        )
+    boxes = tuple(
+        _inclusive_box(words[start + 1 : start + WORDS], where) for start in range(0, len(words), WORDS)
+    )
     return Guesses(image, tuple(words[::WORDS]), boxes)
 
 
@@ -284,7 +294,9 @@ def _inclusive_box(corners: Sequence[str], where: str) -> Box:
     try:
         x0, y0, x1, y1 = map(float, corners)
     except ValueError as error:
-        raise DataError(f"{where}: the box `{' '.join(corners)}` is not the four numbers x0 y0 x1 y1") from error
+        raise DataError(
+            f"{where}: the box `{' '.join(corners)}` is not the four numbers x0 y0 x1 y1"
+        ) from error
     if not (-math.inf < x0 <= x1 < math.inf and -math.inf < y0 <= y1 < math.inf):
         raise DataError(
             f"{where}: the box `{' '.join(corners)}` ends before it begins, or is not finite: "

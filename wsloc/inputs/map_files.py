@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -15,8 +14,10 @@ from wsloc.inputs.images import EXTENSIONS, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
+    from numpy.lib.npyio import NpzFile
 
 MAP_EXTENSIONS = (".npy", ".npz", ".png")
 KEYS = ("map", "arr_0")  # of an archive's only map; arr_0 is what numpy.savez calls it
@@ -49,7 +50,9 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     claims: dict[str, dict[str, int]] = {}  # file -> images it fits, and how well
     for image in dict.fromkeys(image_ids):
         name = _normal(image)
-        ranked = [(rank, file) for file in files_of.get(_bare(name), ()) if (rank := _rank(names[file], name)) >= 0]
+        ranked = [
+            (rank, file) for file in files_of.get(_bare(name), ()) if (rank := _rank(names[file], name)) >= 0
+        ]
         best = min((rank for rank, _ in ranked), default=0)
         fitting = sorted(file for rank, file in ranked if rank == best)
         if len(fitting) > 1:
@@ -57,7 +60,9 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
             raise DataError(f"{image}: has two maps, {first} and {second}: keep the one that is to be scored")
         for file in fitting:
             claims.setdefault(file, {})[image] = best
-    owners = {owner: folder / file for file, images in claims.items() for owner in _owner(folder / file, images)}
+    owners = {
+        owner: folder / file for file, images in claims.items() for owner in _owner(folder / file, images)
+    }
     if not owners:
         raise DataError(_nothing_found(folder, names, image_ids))
     return {image: owners[image] for image in image_ids if image in owners}
@@ -137,10 +142,13 @@ def _nothing_found(folder: Path, names: dict[str, str], image_ids: Sequence[str]
     if not names:
         return f"{printable(folder)}: no map file in it; looked for {wanted}"
     file = next(iter(names))
-    return f"{printable(folder)}: none of its {len(names):,} map files is of an image; looked for {wanted}, found {file}"
+    count = f"none of its {len(names):,} map files is of an image"
+    return f"{printable(folder)}: {count}; looked for {wanted}, found {file}"
 
 
-def read_map(path: Path, class_index: int | None = None) -> npt.NDArray[np.float64]:
+def read_map(
+    path: Path, class_index: int | None = None, *, label: str | None = None
+) -> npt.NDArray[np.float64]:
     """The activation map of a file, its values as they stand there.
 
     npy: an array (H, W). npz: what `wsloc boxes --format npz` writes (each map divided by its own maximum, as it
@@ -149,7 +157,9 @@ def read_map(path: Path, class_index: int | None = None) -> npt.NDArray[np.float
 
     Args:
         path: the file; its content decides between npy and npz.
-        class_index: which map to take where a file that wsloc wrote holds one for each of several classes.
+        class_index: which map to take where a file that wsloc wrote holds one for each of several classes: an
+            output of the network that made it, whatever order other data have their classes in.
+        label: the same by class id (wnid or folder), or by class index in digits; takes the place of `class_index`.
 
     Returns:
         (H, W), finite; float64, so that no value of any file is rounded. Values outside 0-1 are not refused here.
@@ -159,12 +169,13 @@ def read_map(path: Path, class_index: int | None = None) -> npt.NDArray[np.float
         MapError: if the map is not 2-D or empty, or holds NaN, infinity or no real numbers.
     """
     shown = printable(path)
+    wanted = class_index if label is None else label
     if not path.is_file():
         raise DataError(f"{shown}: there is no such map file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a file's flaws are errors below, or do not matter
-            values = _read_png(path) if path.suffix.lower() == ".png" else _read_numpy(path, class_index)
+            values = _read_png(path) if path.suffix.lower() == ".png" else _read_numpy(path, wanted)
     except WslocError as error:
         raise type(error)(f"{shown}: {error}") from error
     except Exception as error:  # zip, zlib, NumPy and Pillow raise anything
@@ -192,38 +203,48 @@ def _checked(values: npt.NDArray[Any], shown: str) -> npt.NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _read_numpy(path: Path, class_index: int | None) -> npt.NDArray[Any]:
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    with loaded as archive:
-        names = archive.files
-        if {"maps", "class_index"} <= set(names):
-            return _of_class(archive["maps"], archive["class_index"], class_index)
-        key = next((key for key in KEYS if key in names), names[0] if len(names) == 1 else None)
-        if key is None:
-            raise DataError(f"which array is the map? It holds {_listed(names)}; call it `{KEYS[0]}`")
-        array: npt.NDArray[Any] = archive[key]
-        return array
+def _read_numpy(path: Path, wanted: int | str | None) -> npt.NDArray[Any]:
+    with path.open("rb") as stream:  # by its path, NumPy leaves a damaged archive open
+        loaded = np.load(stream, allow_pickle=False)
+        return loaded if isinstance(loaded, np.ndarray) else _of_archive(loaded, wanted)
+
+
+def _of_archive(archive: NpzFile, wanted: int | str | None) -> npt.NDArray[Any]:
+    names = archive.files
+    if {"maps", "class_index"} <= set(names):
+        ids = archive["class_id"] if "class_id" in names else np.empty(0, np.str_)
+        return _of_class(archive["maps"], archive["class_index"], ids, wanted)
+    key = next((key for key in KEYS if key in names), names[0] if len(names) == 1 else None)
+    if key is None:
+        raise DataError(f"which array is the map? It holds {_listed(names)}; call it `{KEYS[0]}`")
+    array: npt.NDArray[Any] = archive[key]
+    return array
 
 
 def _of_class(
-    maps: npt.NDArray[Any], indices: npt.NDArray[Any], class_index: int | None
+    maps: npt.NDArray[Any],
+    class_index: npt.NDArray[Any],
+    class_id: npt.NDArray[Any],
+    wanted: int | str | None,
 ) -> npt.NDArray[Any]:
     """The map of a class from those (P, H, W) that wsloc wrote; one without class is that of all of them."""
-    if maps.ndim != 3 or indices.shape not in ((len(maps),), (0,)) or indices.dtype.kind not in "iu":
-        raise DataError(f"maps of shape {maps.shape} and {indices.shape} classes do not go together")
-    found = [int(index) for index in indices]
-    if len(maps) == 1 and (not found or class_index is None):
+    count = len(maps) if maps.ndim == 3 else 0
+    if not count or class_index.shape not in ((count,), (0,)) or class_index.dtype.kind not in "iu":
+        raise DataError(f"maps of shape {maps.shape} and {class_index.shape} classes do not go together")
+    indices, ids = [str(index) for index in class_index], [str(name) for name in class_id.ravel()]
+    if count == 1 and (not indices or wanted is None):
         return np.asarray(maps[0])
-    if class_index in found:
-        return np.asarray(maps[found.index(class_index)])
-    if not len(maps) or not found:
-        raise DataError(f"{len(maps)} maps without a class: one is expected")
-    if class_index is None:
-        raise DataError(f"holds maps of the classes {_listed(found)}: one class has to be asked for")
+    if not indices:
+        raise DataError(f"holds {count} maps without a class: one is expected")
+    called = ids if isinstance(wanted, str) and not wanted.isdecimal() else indices
+    if wanted is None:
+        raise DataError(f"holds maps of the classes {_listed(called)}: one class has to be asked for")
+    # A class may be called by a number, so that ids come first, if it is not asked for by index.
+    for names in (indices,) if isinstance(wanted, int) else (ids, indices):
+        if str(wanted) in names and len(names) == count:
+            return np.asarray(maps[names.index(str(wanted))])
     raise DataError(
-        f"holds no map of class {class_index}, only of {_listed(found)}: make the maps with --labels, or of one class"
+        f"holds no map of class {wanted}, only of {_listed(called)}: make the maps of the true classes, with --labels"
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Components are 8-connected, so that holes are 4-connected.
 _AROUND = np.ones((3, 3), np.uint8)
 _BESIDE = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+_BATCH = 512  # contours measured at once: their points stay in the cache
 
 
 class CandidateBoxes(NamedTuple):
@@ -73,7 +74,9 @@ def candidate_boxes(values: Floats, thresholds: Floats) -> CandidateBoxes:
     outlines[starts[: len(filled)], :4] = _reach(grey, filled)
     if searched:
         rows = np.repeat(np.isin(np.arange(len(distinct)), list(searched)), counts)
-        outlines[rows] = _measured([contour for mask in sorted(searched) for contour in searched[mask]])
+        contours = [contour for mask in sorted(searched) for contour in searched[mask]]
+        batches = [contours[start : start + _BATCH] for start in range(0, len(contours), _BATCH)]
+        outlines[rows] = np.concatenate([_measured(batch) for batch in batches])
     areas, boxes = outlines[:, 4], outlines[:, :4]
     boxes[:, 2:] = np.minimum(boxes[:, 2:] + 1, (grey.shape[1] - 1, grey.shape[0] - 1))
     boxes[starts[len(filled) :]] = 0
@@ -136,10 +139,9 @@ def _measured(contours: Contours) -> Boxes:
     lengths = np.fromiter(map(len, contours), np.intp, len(contours))
     ends = lengths.cumsum()
     starts = ends - lengths
-    x, y = np.concatenate(contours)[:, 0].T.astype(np.int64, order="C")  # (points,) each
-    following = np.arange(1, len(x) + 1)
-    following[ends - 1] = starts
-    cross = x * y[following] - x[following] * y
+    points = np.concatenate(contours)
+    x, y = np.ascontiguousarray(points[:, 0, 0]), np.ascontiguousarray(points[:, 0, 1])  # (points,) each
+    cross = x * _following(y, starts, ends) - _following(x, starts, ends) * y
     return np.stack(
         [
             np.minimum.reduceat(x, starts),
@@ -150,3 +152,13 @@ def _measured(contours: Contours) -> Boxes:
         ],
         axis=1,
     )
+
+
+def _following(
+    points: npt.NDArray[np.int32], starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]
+) -> npt.NDArray[np.int32]:
+    """The next coordinate along each contour; the first one follows the last."""
+    following = np.empty_like(points)
+    following[:-1] = points[1:]
+    following[ends - 1] = points[starts]
+    return following

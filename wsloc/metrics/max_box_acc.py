@@ -78,18 +78,15 @@ def best_inclusive_iou(candidates: Boxes, truth: Boxes) -> Floats:
     Returns:
         (B,)
     """
+    left, top, right, bottom = np.ascontiguousarray(candidates.T)  # (B,) each
+    areas = (right - left + 1) * (bottom - top + 1)
     best = np.zeros(len(candidates))
-    sizes = _inclusive_area(candidates)
-    for box in truth:  # few: a loop over them keeps the memory at one candidate's length
-        low, high = np.maximum(candidates[:, :2], box[:2]), np.minimum(candidates[:, 2:], box[2:])
-        intersection = (high - low + 1).clip(min=0).prod(axis=1)  # (B,)
-        np.maximum(best, intersection / (sizes + _inclusive_area(box) - intersection), out=best)
+    for x0, y0, x1, y1 in truth.tolist():  # few: a loop over them keeps the memory at the candidates'
+        across = (np.minimum(right, x1) - np.maximum(left, x0) + 1).clip(min=0)
+        down = (np.minimum(bottom, y1) - np.maximum(top, y0) + 1).clip(min=0)
+        shared = across * down
+        np.maximum(best, shared / (areas + (x1 - x0 + 1) * (y1 - y0 + 1) - shared), out=best)
     return best
-
-
-def _inclusive_area(boxes: Boxes) -> Boxes:
-    """Pixels of boxes (..., 4) with inclusive corners."""
-    return np.asarray((boxes[..., 2:] - boxes[..., :2] + 1).prod(axis=-1))
 
 
 class MaxBoxAcc:

@@ -47,7 +47,7 @@ def read(root: Path) -> list[Sample]:
     if truth is None:
         raise DataError(f"{root}: no ILSVRC2012_{TRUTH} in it")
     synsets = _find_synsets(truth)
-    wnids = _read_synsets(synsets)
+    wnids = read_synsets(synsets)
     samples: list[Sample] = []
     for number, line in numbered_lines(truth):
         image = len(samples) + 1
@@ -86,7 +86,7 @@ def _find_synsets(truth: Path) -> Path:
     )
 
 
-def _read_synsets(path: Path) -> dict[int, str]:
+def read_synsets(path: Path) -> dict[int, str]:
     """Number -> wnid; lines without numbers are counted from 1."""
     wnids: dict[int, str] = {}
     without_number = 0

@@ -1,0 +1,281 @@
+"""`wsloc eval`: localization error and its kin, against box annotations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
+from wsloc.cli.console import Talk
+from wsloc.cli.options import (
+    DEFAULT_WORKERS,
+    BatchSizeOption,
+    CheckpointOption,
+    DeviceOption,
+    ImageSizeOption,
+    JsonOption,
+    MapName,
+    ModelOption,
+    Precision,
+    PrecisionOption,
+    QuietOption,
+    RandomSeedOption,
+    ResizeOption,
+    VerboseOption,
+    WeightsOption,
+    WorkersOption,
+)
+from wsloc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsloc.evaluation.scores import BoxRule
+    from wsloc.evaluator import Evaluation
+
+
+def evaluate(
+    annotations: Annotated[
+        Path,
+        typer.Option(
+            "--annotations", metavar="PATH", help="Boxes and labels to score against.", show_default=False
+        ),
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Image files, folders or @list.txt; without any, the pictures that the annotations name.",
+            show_default=False,
+        ),
+    ] = None,
+    annotation_format: Annotated[
+        str,
+        typer.Option(
+            "--annotation-format",
+            metavar="auto|imagenet-xml|imagenet-csv|imagenet-devkit|wsol|tiny-imagenet|voc|coco|folder",
+            help="The annotations' format.",
+        ),
+    ] = "auto",
+    blacklist: Annotated[
+        Path | None,
+        typer.Option(
+            "--blacklist", metavar="FILE", help="Images that are left out of the localization error alone."
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", metavar="FILE", help="Score guesses that any system has written."),
+    ] = None,
+    synsets: Annotated[
+        Path | None,
+        typer.Option(
+            "--synsets", metavar="FILE", help="For ILSVRC's official text: wnids in the devkit's order."
+        ),
+    ] = None,
+    maps: Annotated[
+        Path | None,
+        typer.Option("--maps", metavar="DIR", help="Score maps (npy, npz, png) that any system has written."),
+    ] = None,
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="For --maps: stretch each map's range to 0-1.")
+    ] = False,
+    resize_maps: Annotated[
+        bool, typer.Option("--resize-maps", help="For --maps: bring other sizes to 224 x 224.")
+    ] = False,
+    checkpoint: CheckpointOption = None,
+    model: ModelOption = None,
+    weights: WeightsOption = "DEFAULT",
+    map_name: Annotated[
+        MapName | None,
+        typer.Option("--map", help="Which activation map.", show_default="the network's own"),
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="MAP,MAP", help="Several maps, scored from one forward pass."),
+    ] = None,
+    mass: Annotated[
+        str | None,
+        typer.Option(
+            "--mass",
+            metavar="FRACTIONS",
+            help="Boxes that hold these shares of a map; by commas, each is scored.",
+        ),
+    ] = None,
+    map_threshold: Annotated[
+        str | None,
+        typer.Option(
+            "--map-threshold",
+            metavar="FRACTIONS",
+            help="Boxes of the cells above these shares of the maximum; by commas.",
+        ),
+    ] = None,
+    tune_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--tune-on",
+            metavar="PATH",
+            help="Another annotated set with pictures: its best map threshold is scored too.",
+        ),
+    ] = None,
+    threshold_step: Annotated[
+        float, typer.Option("--threshold-step", help="Between the thresholds of the MaxBoxAcc curves.")
+    ] = 0.001,
+    ten_crop: Annotated[
+        bool, typer.Option("--ten-crop", help="Classification error over ten crops of each image, too.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")
+    ] = Path("wsloc-eval"),
+    image_size: ImageSizeOption = None,
+    resize: ResizeOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = Precision.auto,
+    batch_size: BatchSizeOption = 16,
+    workers: WorkersOption = DEFAULT_WORKERS,
+    random_seed: RandomSeedOption = 0,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Score maps and boxes against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP."""
+    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
+    # torch is loaded here, not at the top: `wsloc --help` must answer at once.
+    from wsloc.evaluator import (
+        Annotated as Truth,
+    )
+    from wsloc.evaluator import (
+        evaluate_localization,
+        evaluate_maps,
+        evaluate_predictions,
+    )
+    from wsloc.files import make_folder
+    from wsloc.inputs.images import find_images
+
+    if sum((bool(checkpoint or model), predictions is not None, maps is not None)) != 1:
+        raise UsageError(
+            "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
+        )
+    rules = _rules(mass, map_threshold)
+    truth = Truth(annotations, annotation_format, blacklist)
+    make_folder(output)  # found out before the work, not after it
+    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    if predictions is not None:
+        evaluation = evaluate_predictions(
+            predictions, truth, synsets=_synsets(synsets), arguments=arguments, random_seed=random_seed
+        )
+    elif maps is not None:
+        evaluation = evaluate_maps(
+            maps,
+            truth,
+            rules=rules,
+            threshold_step=threshold_step,
+            normalize=normalize,
+            resize=resize_maps,
+            arguments=arguments,
+            random_seed=random_seed,
+        )
+    else:
+        from wsloc.loader import load
+
+        source, _ = network_source(checkpoint, model, weights)
+        localizer = load(
+            source,
+            weights=weights,
+            device=device,
+            precision=precision.value,
+            image_size=image_size,
+            resize=None if resize is None else resize.value,
+            random_seed=random_seed,
+        )
+        with talk.progress("scoring", 0) as advance:
+            evaluation = evaluate_localization(
+                localizer,
+                find_images(images) if images else None,
+                truth,
+                maps=_maps(map_name, compare),
+                rules=rules,
+                tune_on=None if tune_on is None else Truth(tune_on),
+                threshold_step=threshold_step,
+                ten_crop=ten_crop,
+                batch_size=batch_size,
+                workers=workers,
+                arguments=arguments,
+                random_seed=random_seed,
+                on_batch=advance,
+            )
+    evaluation.write(output)
+    _report(talk, evaluation, output)
+    if evaluation.report.failures:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _maps(map_name: MapName | None, compare: str | None) -> list[str]:
+    """The maps that are asked for, the first of which stands on top of the report."""
+    if map_name is not None and compare is not None:
+        raise UsageError("--map and --compare exclude one another: name all maps in --compare")
+    if compare is None:
+        return [] if map_name is None else [map_name.value]
+    names = [name.strip() for name in compare.split(",") if name.strip()]
+    known = [name.value for name in MapName]
+    if not names or any(name not in known for name in names):
+        unknown = next((name for name in names if name not in known), "")
+        raise UsageError(f"unknown map {unknown!r} in --compare: choose from {', '.join(known)}")
+    return names
+
+
+def _rules(mass: str | None, map_threshold: str | None) -> list[BoxRule]:
+    """The box rules of `--mass 0.98,0.9` and `--map-threshold 0.2,0.3`."""
+    from wsloc.evaluation.scores import BoxRule
+
+    rules = []
+    for kind, text in (("mass", mass), ("threshold", map_threshold)):
+        for word in (text or "").split(","):
+            if not word.strip():
+                continue
+            try:
+                value = float(word)
+            except ValueError as error:
+                raise UsageError(f"{word!r} is no fraction: give numbers in 0-1, parted by commas") from error
+            if not 0 <= value <= 1 or (kind == "mass" and value == 0):
+                raise UsageError(f"{word} is not a fraction in 0-1")
+            rules.append(BoxRule(kind, value))
+    return rules
+
+
+def _synsets(path: Path | None) -> Sequence[str] | None:
+    """The wnids of a synset list, in its order."""
+    if path is None:
+        return None
+    from wsloc.inputs.annotations.imagenet_devkit import read_synsets
+
+    wnids = read_synsets(path)
+    return [wnids[number] for number in sorted(wnids)]
+
+
+def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
+    """The table, or the JSON document, on stdout; notes and failures on stderr."""
+    from wsloc.outputs.report_json import report_values
+    from wsloc.outputs.report_records import figure_of, in_order
+
+    report = evaluation.report
+    for note in report.notes:
+        talk.note(note)
+    for failure in report.failures[:10]:
+        talk.note(f"failed: {failure.error}")
+    if len(report.failures) > 10:
+        talk.note(f"and {len(report.failures) - 10} more failures: see report.json")
+    rows = []
+    for key in in_order(key for run in report.runs for key in run.metrics):
+        meaning = figure_of(key)
+        cells = []
+        for run in report.runs:
+            value = run.metrics.get(key)
+            cells.append("-" if value is None else f"{value * meaning.scale:.2f}{meaning.sign}")
+        rows.append([meaning.name, *cells])
+    talk.table(report.title, ["", *(run.label for run in report.runs)], rows)
+    talk.line(
+        f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"
+    )
+    talk.document({key: value for key, value in report_values(report).items() if key != "schema_version"})
