@@ -19,8 +19,10 @@ FLOORS = (
     ("regions",),
     ("metrics",),
     ("outputs",),
+    ("request",),
     ("localizer",),
-    ("loader", "runner", "trainer"),
+    ("evaluation", "training"),
+    ("loader", "runner", "evaluator", "trainer"),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

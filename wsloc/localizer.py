@@ -10,17 +10,15 @@ from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 import torch
-from PIL import Image
 
 from wsloc.errors import ImageError, MapError, UnsupportedError
 from wsloc.inputs.class_labels import resolve_choice
-from wsloc.inputs.images import upright_rgb
-from wsloc.inputs.loading import LoadedImage, load, load_batches, prepare
+from wsloc.inputs.loading import LoadedImage, load_batches
+from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.inputs.preprocessing import box_to_image
 from wsloc.methods import MAPS
 from wsloc.methods.ep import with_entropy_pooling
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
     from wsloc.regions.rectangle import Rectangle
     from wsloc.request import LocalizeOptions, MapOptions
 
-Picture = str | Path | Image.Image | np.ndarray[Any, Any]
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # as torch words it
 MANY_CLASSES = 50  # from here on lambda_top5 localizes better than lambda_c, whose p(c) look-alikes share
 
@@ -133,31 +130,14 @@ class Localizer:
         found: list[Localization] = []
         for start in range(0, len(pictures), batch_size):
             numbered = enumerate(pictures[start : start + batch_size], start)
-            batch = [self._load(picture, f"image-{number}") for number, picture in numbered]
+            batch = [
+                load_picture(picture, f"image-{number}", self.preprocessing) for number, picture in numbered
+            ]
             for record in self.localize_batch(batch, request):
                 if isinstance(record, Failure):
                     raise ImageError(record.error)
                 found.append(record)
         return found if isinstance(images, list | tuple) else found[0]
-
-    def _load(self, picture: Picture, name: str) -> LoadedImage | Failure:
-        """A picture at the input's size; `name` is its id unless it is a file."""
-        if isinstance(picture, str | Path):
-            path = Path(picture)
-            return load(ImageFile(path.name, path), self.preprocessing, with_picture=True)
-        if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)) or picture.ndim not in (2, 3):
-                raise ImageError(
-                    f"{name}: expected a uint8 array (H, W, 3) or (H, W), got {picture.dtype} {picture.shape}"
-                )
-            picture = Image.fromarray(picture)
-        if not isinstance(picture, Image.Image):
-            raise ImageError(
-                f"{name}: expected a path, a Pillow image or a NumPy array, got {type(picture).__name__}"
-            )
-        if not picture.width or not picture.height:
-            raise ImageError(f"{name}: has no pixels")
-        return prepare(name, upright_rgb(picture), self.preprocessing, with_picture=True)
 
     def localize_files(
         self,

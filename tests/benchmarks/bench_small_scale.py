@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.loader import load
-from wsloc.request import Request
 from wsloc.metrics.localization import best_iou, paired_bootstrap
 from wsloc.records import ImageFile, Localization, Sample
+from wsloc.request import Request
 
 Wrong = npt.NDArray[np.bool_]
 

@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from wsloc import __version__
 from wsloc.cli.boxes import boxes
 from wsloc.cli.checkpoint_import import import_weights
+from wsloc.cli.eval import evaluate
 from wsloc.cli.inspect import inspect
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
@@ -83,6 +84,7 @@ def wsloc(
 
 
 app.command()(boxes)
+app.command(name="eval")(evaluate)
 app.command()(train)
 app.command()(inspect)
 app.command(name="import")(import_weights)

@@ -104,7 +104,7 @@ def evaluation_run(
     if figures.overlaps is not None:
         overlaps = figures.overlaps[figures.counted]
         add("gt_known_localization_error", (overlaps < IOU_THRESHOLD).astype(np.float64))
-        add("mean_iou", overlaps)
+        metrics["mean_iou"] = float(overlaps.mean())
     given = {} if run.rule is None else dict.fromkeys(_boxed(metrics), Threshold(chosen_on, run.rule.label))
     thresholds = {**given, **_add_curve_figures(scores, run.map, metrics)}
     return EvaluationRun(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy.typing as npt
+
     from wsloc.evaluation.scores import RunKey, Scores
     from wsloc.inputs.guesses import Guesses
     from wsloc.records import Sample
@@ -80,7 +82,7 @@ def score_map_files(
     """Score maps from files, each as the map of its image's true class.
 
     Args:
-        paths: image id -> map file; images without one count as wrong.
+        paths: image id -> map file; images without a map that can be read count as wrong.
         scores: of the annotated images.
         normalize: whether to stretch each map's range to 0-1 first.
         resize: whether to bring maps of another size to 224 x 224; they cover the whole image.
@@ -88,7 +90,7 @@ def score_map_files(
     Raises:
         MapError: if a map has NaN, is of another size and not to be resized, or has values outside 0-1 and is
             not to be normalised.
-        DataError: if a file cannot be read, or the size of an image is not known.
+        DataError: if the size of an image is not known.
     """
     name = scores.runs[0].map
     for row, image in enumerate(scores.ids):
@@ -96,22 +98,25 @@ def score_map_files(
         if path is None:
             scores.fail(row, f"{image}: has no map file")
             continue
-        places = scores.truth.labels_of(row)
-        for place, label in enumerate(scores.labels(row), start=places.start):
-            try:
-                values = read_map(path, label)
-                if resize:
-                    values = resized_map(values)
-                values = normalized_map(values) if normalize else score_map(values)
-            except MapError as error:
-                raise MapError(_with_remedy(path, error)) from error
+        try:
+            maps = [_read(path, scores.classes.ids[label], normalize, resize) for label in scores.labels(row)]
+        except DataError as error:  # this file alone: damaged, or without a map of the true class
+            scores.fail(row, str(error))
+            continue
+        for place, values in enumerate(maps, start=scores.truth.labels_of(row).start):
             for run in scores.runs:
                 if run.rule is not None:
                     scores.known[run][place] = run.rule.box(values.astype(np.float32), scores.size(row))
             scores.add_curves(row, name, place, values)
 
 
-def _with_remedy(path: Path, error: MapError) -> str:
-    """The message, with the options that mend it named."""
-    words = str(error).replace("ask for it to be resized", "use --resize-maps")
-    return words if str(path) in words else f"{path}: {words}"
+def _read(path: Path, label: str, normalize: bool, resize: bool) -> npt.NDArray[np.float64]:
+    """The map (224, 224), 0-1, of one class; what can only be scored otherwise is an error with its remedy."""
+    try:
+        values = read_map(path, label=label)
+        if resize:
+            values = resized_map(values)
+        return score_map(normalized_map(values) if normalize else values)
+    except MapError as error:
+        words = str(error).replace("ask for it to be resized", "use --resize-maps")
+        raise MapError(words if str(path) in words else f"{path}: {words}") from error

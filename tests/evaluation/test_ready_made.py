@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from wsloc.errors import DataError, MapError
+from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
+from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.inputs.guesses import Guesses
+from wsloc.records import Box, Classes, Sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOX: Box = (0.0, 0.0, 10.0, 10.0)
+CLASSES = Classes(("cat", "dog"), ("cat", "dog"))
+
+
+def sample(name: str, label: str) -> Sample:
+    return Sample(name, None, labels=(label,), image_size=(20, 20), boxes=((label, BOX),))
+
+
+def test_guesses_fill_their_rows_and_the_rest_fails() -> None:
+    run = RunKey("file", None)
+    pairs = [(name, sample(name, "dog")) for name in ("a", "b", "c")]
+    scores = Scores(pairs, CLASSES, [run], with_maps=False)
+    guesses = [
+        Guesses("b", ("dog", "cat"), (BOX, BOX)),
+        Guesses("stranger", ("dog",), (BOX,)),
+        Guesses("c", (), (), error="c: was broken"),
+    ]
+    score_guesses(guesses, {"a": 0, "b": 1, "c": 2}, run, scores)
+    assert scores.guesses[run].answered.tolist() == [False, True, False]
+    assert [(failure.image, failure.error) for failure in scores.failures] == [
+        ("c", "c: was broken"),
+        ("a", "a: has no line in the predictions"),
+    ]
+    assert scores.known[run].tolist() == [[0, 0, 0, 0], [*BOX], [0, 0, 0, 0]]
+
+
+def test_classes_of_guesses() -> None:
+    samples = [sample("a", "dog")]
+    assert classes_of_guesses(samples, ["cat", "dog"]).ids == ("dog", "cat")
+    by_index = [Sample("a", None, labels=("1",))]
+    assert classes_of_guesses(by_index, ["n01443537"]).ids[1] == "n01443537"
+    with pytest.raises(DataError, match="no class in common"):
+        classes_of_guesses(samples, ["n01443537"])
+
+
+def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
+    good = np.zeros((224, 224), np.float32)
+    good[:112, :112] = 1
+    np.save(tmp_path / "a.npy", good)
+    (tmp_path / "b.npy").write_bytes(b"no map")
+    paths = {"a": tmp_path / "a.npy", "b": tmp_path / "b.npy"}
+    run = RunKey("maps", BoxRule("threshold", 0.5))
+    pairs = [(name, sample(name, "dog")) for name in ("a", "b", "c")]
+    scores = Scores(pairs, CLASSES, [run])
+    score_map_files(paths, scores)
+    assert scores.known[run][0].tolist() == [*BOX]
+    assert [failure.image for failure in scores.failures] == ["b", "c"]
+    assert scores.curves["maps"].images == 3
+    np.save(tmp_path / "a.npy", good * 2)
+    with pytest.raises(MapError, match=r"a\.npy.*--normalize"):
+        score_map_files(paths, Scores(pairs, CLASSES, [run]))

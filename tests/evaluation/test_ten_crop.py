@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+
+from tests.evaluation.example_data_set import write_data_set
+from wsloc.evaluation.ten_crop import ten_crop_guesses, ten_crops
+from wsloc.inputs.images import find_images
+from wsloc.loader import load
+from wsloc.records import ImageFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_corners_centre_and_their_mirror_images() -> None:
+    ramp = np.add.outer(np.arange(256) // 2, np.arange(300) // 4).astype(np.uint8)
+    crops = ten_crops(Image.fromarray(np.repeat(ramp[..., None], 3, axis=2)), 224)
+    whole = ramp  # the shorter side is 256 already
+    assert crops.shape == (10, 224, 224, 3)
+    for crop, (y, x) in zip(crops, ((0, 0), (0, 76), (32, 0), (32, 76), (16, 38)), strict=False):
+        assert np.array_equal(crop[..., 0], whole[y : y + 224, x : x + 224])
+    assert np.array_equal(crops[5:], crops[:5, :, ::-1])
+
+
+def test_the_mean_of_ten_softmaxes_and_images_that_fail(tmp_path: Path) -> None:
+    localizer = load("demo", device="cpu")
+    files = [*find_images([write_data_set(tmp_path / "val", count=3) / "images"])]
+    files.insert(1, ImageFile("gone.png", tmp_path / "gone.png"))
+    guesses = ten_crop_guesses(localizer, files, "cam", batch_size=20)
+    assert guesses.shape == (4, 5)
+    assert (guesses[1] == -1).all()
+    for row in (0, 2, 3):
+        pixels = torch.from_numpy(ten_crops(Image.open(files[row].path).convert("RGB"), 64))
+        mean = localizer.logits(pixels).softmax(dim=1).mean(dim=0)
+        assert guesses[row].tolist() == mean.topk(5).indices.tolist()
