@@ -90,7 +90,7 @@ def test_what_is_no_image_is_refused(ep: Localizer, tmp_path: Path, scenes: Path
     path.write_bytes((scenes / "a/star.png").read_bytes()[:500])
     with pytest.raises(ImageError, match=r"torn\.png: cannot be decoded"):
         ep.localize([scenes / "key.png", path])
-    with pytest.raises(ImageError, match="image-1: expected a path, a Pillow image .* got Tensor"):
+    with pytest.raises(ImageError, match=r"image-1: expected a path, a Pillow image .* got Tensor"):
         ep.localize([picture(), torch.zeros(3, 4, 4)])  # type: ignore[list-item]  # what is tested
 
 

@@ -75,7 +75,7 @@ class Talk:
     def document(self, content: Mapping[str, Any]) -> None:
         """The one JSON document that `--json` asks for, in ASCII: any reader's encoding will do."""
         if self.as_json:
-            self._write(json.dumps({"schema_version": 1, **content}, indent=2) + "\n")
+            self._write(json.dumps({"schema_version": 1, **content}, indent=2, default=str) + "\n")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table on stdout, unless quiet or JSON is asked for."""
