@@ -27,11 +27,11 @@ from wsloc.cli.options import default_workers
 from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import LoadedImage, load
 from wsloc.loader import load as load_localizer
-from wsloc.localizer import Localizer
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
 if TYPE_CHECKING:
+    from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
 
 BATCH = 16
