@@ -15,7 +15,6 @@ from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
 from wsloc.metrics.localization import best_iou
-from wsloc.records import ImageFile
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
@@ -137,9 +136,11 @@ def _xywh(box: tuple[float, float, float, float]) -> list[float]:
 
 
 def test_failed_and_unmatched_images_are_counted(localizer: Localizer, data: Path, tmp_path: Path) -> None:
-    files = [*find_images([data / "images"])[:5], ImageFile("stranger.png", tmp_path / "stranger.png")]
-    broken = ImageFile("7.png", tmp_path / "7.png")
-    broken.path.write_bytes(b"not an image")
+    files = [data / "images" / f"{number}.png" for number in range(5)]
+    files.append(tmp_path / "stranger.png")
+    files[-1].write_bytes(files[0].read_bytes())
+    broken = tmp_path / "7.png"
+    broken.write_bytes(b"not an image")
     report = evaluate_localization(
         localizer, [*files, broken], Annotated(data), maps=["cam"], threshold_step=0.1
     ).report
@@ -202,4 +203,4 @@ def test_what_cannot_be_scored_is_one_clear_error(localizer: Localizer, data: Pa
         evaluate_localization(localizer, None, Annotated(tmp_path / "nowhere"))
     (tmp_path / "val_annotations.txt").write_text("0.png\tunicorn\t0\t0\t5\t5\n")
     with pytest.raises(DataError, match="unicorn"):
-        evaluate_localization(localizer, find_images([data / "images"]), Annotated(tmp_path))
+        evaluate_localization(localizer, [data / "images"], tmp_path)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wsloc.errors import WslocError
+    from wsloc.evaluator import evaluate_localization
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.loader import load
     from wsloc.localizer import Localizer
@@ -33,6 +34,7 @@ _HOMES = {
     "Recipe": "wsloc.trainer",
     "Rectangle": "wsloc.regions.rectangle",
     "WslocError": "wsloc.errors",
+    "evaluate_localization": "wsloc.evaluator",
     "load": "wsloc.loader",
     "smallest_rectangle": "wsloc.regions.rectangle",
     "train": "wsloc.trainer",
@@ -48,6 +50,7 @@ __all__ = [
     "Rectangle",
     "WslocError",
     "__version__",
+    "evaluate_localization",
     "load",
     "smallest_rectangle",
     "train",

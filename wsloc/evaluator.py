@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError, UnsupportedError
@@ -15,6 +16,7 @@ from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
 from wsloc.inputs.imagenet import imagenet_classes
+from wsloc.inputs.images import find_images
 from wsloc.inputs.map_files import find_maps
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
@@ -28,7 +30,6 @@ from wsloc.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from wsloc.evaluation.figures import RunFigures
     from wsloc.inputs.annotations.matching import Matching
@@ -130,8 +131,8 @@ def _row_figures(run: RunFigures, row: int, place: int) -> dict[str, Any]:
 
 def evaluate_localization(
     localizer: Localizer,
-    files: Sequence[ImageFile] | None,
-    annotated: Annotated,
+    images: Sequence[str | Path] | None,
+    annotations: Annotated | str | Path,
     *,
     maps: Sequence[str] = (),
     rules: Sequence[BoxRule] = (),
@@ -148,8 +149,8 @@ def evaluate_localization(
 
     Args:
         localizer: from `wsloc.load`.
-        files: the images; None for the pictures that the annotations name.
-        annotated: what to score against.
+        images: files, folders or `@list.txt`; None for the pictures that the annotations name.
+        annotations: what to score against: a path, or one with its format and blacklist.
         maps: keys of `MAPS`; empty for the network's own.
         rules: how boxes are taken; empty for each map's own rule (mass 0.98, or threshold 0.2).
         tune_on: another annotated set with pictures: the map threshold that is best there is scored here too.
@@ -165,6 +166,8 @@ def evaluate_localization(
         DataError: if annotations and images, or labels and classes, do not fit.
         UnsupportedError: if a map does not fit the network.
     """
+    annotated = annotations if isinstance(annotations, Annotated) else Annotated(Path(annotations))
+    files = None if images is None else find_images(images)
     names = list(dict.fromkeys(maps)) or [localizer.default_map()]
     for name in names:
         localizer.check(Request(map=name))

@@ -114,12 +114,12 @@ class Talk:
             raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from error
 
     @contextmanager
-    def progress(self, what: str, total: int) -> Iterator[Callable[..., None]]:
+    def progress(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
         """A bar with rate and remaining time on stderr, if that is a terminal; silent otherwise.
 
         Args:
             what: stands before the bar.
-            total: images.
+            total: images; None if their number is not known yet.
 
         Yields:
             `advance(images, what=None, total=None)`.

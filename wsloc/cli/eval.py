@@ -151,7 +151,6 @@ def evaluate(
         evaluate_predictions,
     )
     from wsloc.files import make_folder
-    from wsloc.inputs.images import find_images
 
     if sum((bool(checkpoint or model), predictions is not None, maps is not None)) != 1:
         raise UsageError(
@@ -189,10 +188,10 @@ def evaluate(
             resize=None if resize is None else resize.value,
             random_seed=random_seed,
         )
-        with talk.progress("scoring", 0) as advance:
+        with talk.progress("scoring", None) as advance:
             evaluation = evaluate_localization(
                 localizer,
-                find_images(images) if images else None,
+                images or None,
                 truth,
                 maps=_maps(map_name, compare),
                 rules=rules,
