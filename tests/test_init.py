@@ -57,19 +57,21 @@ class Guard:
 
 sys.meta_path.insert(0, Guard())
 import wsloc
+from typer.main import get_command
 from wsloc.cli.app import app
 
-for arguments in ["--version"], ["--help"], *([name, "--help"] for name in sys.argv[1:]):
+names = get_command(app).commands
+assert len(names) > 4
+for arguments in ["--version"], ["--help"], *([name, "--help"] for name in names):
     try:
         app(arguments)
     except SystemExit as end:
         assert end.code == 0, arguments
 assert wsloc.WslocError
 """
-    commands = ["boxes", "train", "inspect", "import"]
-    arguments = [sys.executable, "-W", "error", "-c", code, *commands]
+    arguments = [sys.executable, "-W", "error", "-c", code]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout.startswith(f"wsloc {wsloc.__version__}\n")
-    assert done.stdout.count("Usage:") == 1 + len(commands)
+    assert done.stdout.count("Usage:") > 5

@@ -94,7 +94,7 @@ def test_the_readme_names_options_that_exist() -> None:
     """Every `--option` of the README's command lines is one of that command's."""
     readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
     commands = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
-    lines = re.findall(r"wsloc (boxes|train|inspect|import) ([^`|\n]*)", readme)
+    lines = re.findall(rf"wsloc ({'|'.join(COMMANDS)}) ([^`|\n]*)", readme)
     assert len(lines) > 8
     for name, rest in lines:
         known = {

@@ -6,8 +6,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from typer.main import get_command
 
 from wsloc.cli import options
+from wsloc.cli.app import app
 from wsloc.cli.boxes import boxes
 from wsloc.inputs.preprocessing import RESIZES
 from wsloc.methods import MAPS
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Outcome
+
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 
 
 def test_the_choices_are_those_of_the_library() -> None:
@@ -67,14 +71,10 @@ def test_half_of_the_processors_decode(
     assert options.default_workers() == workers
 
 
-@pytest.mark.parametrize("name", ["boxes", "train", "inspect", "import"])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_option_has_its_words(command: Callable[..., Outcome], name: str) -> None:
     """In the module, and in `--help` without a cut: the longest word fits into eighty columns."""
-    from typer.main import get_command
-
-    from wsloc.cli.app import app
-
-    described = get_command(app).commands[name]  # type: ignore[attr-defined]  # it is a group
+    described = COMMANDS[name]
     assert described.help
     for parameter in described.params:
         assert parameter.help, parameter.name
