@@ -336,6 +336,8 @@ def test_ctrl_c_in_a_terminal_keeps_whole_epochs(data: Path, output: Path) -> No
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs, of which these tests may be one, ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
     ) as process:
         assert process.stderr is not None
         heard = first_epoch(process.stderr)

@@ -124,6 +124,9 @@ class Talk:
         Yields:
             `advance(images, what=None, total=None)`.
         """
+        if self.quiet or not self.err.file.isatty():  # not is_terminal: FORCE_COLOR makes that true
+            yield _say_nothing
+            return
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -131,11 +134,14 @@ class Talk:
             _Rate(),
             TimeRemainingColumn(),
         )
-        hidden = self.quiet or not self.err.file.isatty()  # not is_terminal: FORCE_COLOR makes that true
-        with Progress(*columns, console=self.err, disable=hidden, transient=True) as bar:
+        with Progress(*columns, console=self.err, transient=True) as bar:
             task = bar.add_task(what, total=total)
 
             def advance(images: int, what: str | None = None, total: int | None = None) -> None:
                 bar.update(task, advance=images, description=what, total=total)
 
             yield advance
+
+
+def _say_nothing(*_advance: object, **_told: object) -> None:
+    """Progress where nobody watches."""
