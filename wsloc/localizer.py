@@ -120,7 +120,7 @@ class Localizer:
             ImageError: if an image cannot be used.
             DataError: if a class is not known.
             UnsupportedError: if the network and the map, or the map and the classes, do not go together, or an
-                option is unknown or out of its range.
+                option is out of its range.
         """
         request = Request(classes=resolve_choice(classes, self.classes), **options)
         self.check(request)

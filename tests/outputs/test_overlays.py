@@ -203,3 +203,14 @@ def test_an_overlay_is_saved_as_jpeg_whole_or_not_at_all(tmp_path: Path) -> None
     assert [entry.name for entry in path.parent.iterdir()] == ["b.jpg.jpg"]
     with pytest.raises(OutputError, match="overlays"):
         save_overlay(tmp_path / "overlays" / "a", image)
+
+
+@pytest.mark.parametrize("size", [(2, 3000), (1, 2048), (3000, 2), (1500, 1), (3, 2000)])
+def test_long_pictures_of_a_pixel_or_two_are_drawn(size: tuple[int, int]) -> None:
+    """No enlargement fits them: the box has no room for its bright line there."""
+    height, width = size
+    box = (0.0, 0.0, float(width), float(height))
+    found = Prediction(0, "n01", "fish", 0.9, box, 0.98)
+    record = Localization("thin.png", width, height, "cam", (found,), (0,), np.ones((1, 8, 8), np.float32))
+    picture = np.zeros((*size, 3), np.uint8)
+    assert draw_overlay(picture, record).width >= width

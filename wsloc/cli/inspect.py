@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,15 +47,23 @@ def inspect(
         "data": found.data,
     }
     talk = Talk(as_json=as_json)
-    rows = [[name, _words(value)] for name, value in content.items() if name != "class_ids"]
-    talk.table(str(path), ["", ""], rows)
+    talk.table(path.name, ["", "content"], _rows(content))
     talk.document(content)
 
 
+def _rows(content: dict[str, Any]) -> list[list[str]]:
+    """Name and words of each value; nested values have a row each, `recipe: epochs`."""
+    rows: list[list[str]] = []
+    for name, value in content.items():
+        if isinstance(value, dict):
+            rows += [[f"{name}: {inner}", words] for inner, words in _rows(value)]
+        elif name != "class_ids":
+            rows.append([name, _words(value)])
+    return rows
+
+
 def _words(value: object) -> str:
-    """A value for people: nested values by commas, long lists cut."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_words(inner)}" for name, inner in value.items()) or "-"
+    """A value for people: long lists cut."""
     if isinstance(value, list):
         cut = [_words(inner) for inner in value[:10]]
         return ", ".join(cut) + (f", ... ({len(value)})" if len(value) > 10 else "")

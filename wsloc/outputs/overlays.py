@@ -185,7 +185,8 @@ def _draw_box(draw: ImageDraw.ImageDraw, tag: Tag, line: int) -> None:
     x0, y0, x1, y1 = tag.edges
     dark = _dark(line)
     draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=DARK, width=line + 2 * dark)
-    draw.rectangle((x0 + dark, y0 + dark, x1 - 1 - dark, y1 - 1 - dark), outline=tag.colour, width=line)
+    if min(x1 - x0, y1 - y0) > 2 * dark:  # on a canvas of a pixel or two there is no room for it
+        draw.rectangle((x0 + dark, y0 + dark, x1 - 1 - dark, y1 - 1 - dark), outline=tag.colour, width=line)
 
 
 def _dark(line: int) -> int:
