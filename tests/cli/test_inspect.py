@@ -56,7 +56,7 @@ def test_people_get_a_table(command: Command, described: Path) -> None:
     for words in (
         "small_resnet",
         "star, donut, fish, key, flower, moon",
-        "epochs 12",
+        "recipe: epochs",
         "scenes [red] :star:",
         "0.1",
     ):
