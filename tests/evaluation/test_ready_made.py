@@ -65,3 +65,10 @@ def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", good * 2)
     with pytest.raises(MapError, match=r"a\.npy.*--normalize"):
         score_map_files(paths, Scores(pairs, CLASSES, [run]))
+
+
+def test_guesses_of_a_picture_of_another_size_are_refused() -> None:
+    run = RunKey("file", None)
+    scores = Scores([("a", sample("a", "dog"))], CLASSES, [run], with_maps=False)
+    with pytest.raises(DataError, match="another version of the picture"):
+        score_guesses([Guesses("a", ("dog",), (BOX,), image_size=(40, 40))], {"a": 0}, run, scores)

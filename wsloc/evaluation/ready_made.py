@@ -32,6 +32,9 @@ def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunK
         rows: image id -> row of the scores.
         run: which run they are.
         scores: of the annotated images.
+
+    Raises:
+        DataError: if the guesses are of a picture of another size than the annotations.
     """
     index = {class_id: number for number, class_id in enumerate(scores.classes.ids)}
     for guess in guesses:
@@ -41,6 +44,8 @@ def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunK
         if guess.error is not None:
             scores.fail(row, guess.error)
             continue
+        if guess.image_size is not None:  # boxes of a picture of another size are of another frame
+            scores.set_size(row, guess.image_size)
         labels = [index[label] for label in guess.labels]
         scores.guesses[run].put(row, labels, guess.boxes, guess.shared_box)
     failed = {failure.image for failure in scores.failures}
