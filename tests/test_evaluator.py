@@ -204,3 +204,11 @@ def test_what_cannot_be_scored_is_one_clear_error(localizer: Localizer, data: Pa
     (tmp_path / "val_annotations.txt").write_text("0.png\tunicorn\t0\t0\t5\t5\n")
     with pytest.raises(DataError, match="unicorn"):
         evaluate_localization(localizer, [data / "images"], tmp_path)
+
+
+def test_maps_of_pictures_whose_annotations_carry_no_sizes(data: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        np.save(tmp_path / f"{number}.npy", np.ones((224, 224), np.float32))
+    report = evaluate_maps(tmp_path, Annotated(data), threshold_step=0.5).report
+    assert report.counts["annotated"] == 8
+    assert "max_box_acc" in report.runs[0].metrics

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
 from wsloc.inputs.imagenet import imagenet_classes
-from wsloc.inputs.images import find_images
+from wsloc.inputs.images import decode, find_images
 from wsloc.inputs.map_files import find_maps
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
@@ -179,6 +179,7 @@ def evaluate_localization(
         runs |= {run: ChosenOn.TUNING_SET for run in tuned if run not in runs}
     matched_files, matching = _matched(files, annotated)
     scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
+    annotated.listed(scores.ids)  # a bad blacklist is found out before the work
     score_images(localizer, matched_files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
     if ten_crop:
         for name in names:
@@ -251,7 +252,8 @@ def evaluate_maps(
         DataError: if nothing fits, or a file cannot be read.
         MapError: if a map cannot be scored as it is.
     """
-    samples = annotated.read()
+    samples = [_with_size(sample) for sample in annotated.read()]
+    annotated.listed([sample.image for sample in samples])  # a bad blacklist is found out before the work
     paths = find_maps(folder, [sample.image for sample in samples])
     runs = {
         RunKey(folder.name or "maps", rule): ChosenOn.NOTHING for rule in rules or [BoxRule("threshold", 0.2)]
@@ -265,6 +267,14 @@ def evaluate_maps(
 def default_rule(name: str) -> BoxRule:
     """A map's own rule: mass 0.98 for entropy maps, threshold 0.2 for the others."""
     return BoxRule("mass", 0.98) if MAPS[name].box_rule == "mass" else BoxRule("threshold", 0.2)
+
+
+def _with_size(sample: Sample) -> Sample:
+    """The sample with its picture's size, where the annotation carries none and names the picture."""
+    if sample.image_size is not None or sample.path is None or not sample.path.is_file():
+        return sample
+    picture = decode(sample.path)
+    return replace(sample, image_size=(picture.height, picture.width))
 
 
 def _label_classes(samples: Sequence[Sample]) -> Classes:

@@ -156,6 +156,10 @@ def evaluate(
         raise UsageError(
             "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
         )
+    if maps is None and (normalize or resize_maps):
+        raise UsageError("--normalize and --resize-maps go with --maps")
+    if (maps or predictions) and (images or map_name or compare or tune_on or ten_crop):
+        raise UsageError("IMAGES, --map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
     rules = _rules(mass, map_threshold)
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
