@@ -151,9 +151,8 @@ def _from_model(name: str, weights: str | Path | None, random_seed: int, place: 
     outputs = 1000
     if weights is None or str(weights) == "none":
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(
-                random_seed
-            )  # not torch.manual_seed: it reaches the GPUs' too
+            # Not torch.manual_seed: that would reach the GPUs' generators too.
+            torch.default_generator.manual_seed(random_seed)
             network = build_backbone(name)
     elif str(weights) == "DEFAULT":
         network = build_backbone(name, weights="DEFAULT")

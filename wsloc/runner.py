@@ -239,9 +239,8 @@ def _clear(folder: Path) -> None:
                     for path in _named_after(record.image, folder):
                         path.unlink(missing_ok=True)
                         places |= {path.parent, *path.parent.parents}
-        for path in [
-            folder / name for name in OWN_FILES if logs
-        ] + logs:  # the logs last: without one all stays
+        own = [folder / name for name in OWN_FILES] if logs else []
+        for path in (*own, *logs):  # the logs last: without them the rest would stay
             path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error

@@ -132,6 +132,57 @@ def test_workers_leave_ctrl_c_to_the_main_process(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_midst_of_a_fork_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """Python runs callbacks of its own around a fork, and drops whatever rises in them."""
+
+    class StoppedError(Exception):
+        pass
+
+    def answer(*_: object) -> None:
+        raise StoppedError
+
+    fork, main_process = os.fork, os.getpid()
+
+    def interrupted() -> int:
+        child = fork()
+        if os.getpid() == main_process:
+            try:
+                os.kill(main_process, number)
+                time.sleep(0.01)
+            except StoppedError:
+                pytest.fail("raised where Python may drop it")
+        return child
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    before = signal.signal(number, answer)
+    try:
+        with pytest.raises(StoppedError):
+            list(read_ahead(square, 8, 2))
+        assert signal.getsignal(number) is answer
+    finally:
+        signal.signal(number, before)
+    assert multiprocessing.active_children() == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_signal_before_a_worker_has_its_own_answers_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    fork, main_process = os.fork, os.getpid()
+
+    def interrupted() -> int:
+        child = fork()
+        if os.getpid() != main_process:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        return child
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(LostWorkerError, match="exit code 143"):
+        list(read_ahead(square, 8, 2))
+
+
 def slow(number: int) -> int:
     time.sleep(0.05)
     return number

@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 an expected failure, one line on stderr; 2 usage; 3 finish
 from __future__ import annotations
 
 import io
-import os
 import signal
 import sys
 import warnings
@@ -97,9 +96,7 @@ def main() -> None:
         warnings.simplefilter("ignore")  # of the libraries below: what users must know is said as a note
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(
-                errors="backslashreplace"
-            )  # a file name that no encoding holds is still printed
+            stream.reconfigure(errors="backslashreplace")  # whatever a file is called
     try:
         app()
     except Terminated:  # before or after the command itself
@@ -107,12 +104,9 @@ def main() -> None:
 
 
 def _answer_signals() -> None:
-    """Have Ctrl-C and SIGTERM raised in this process; a forked worker that has not yet its own answers ends."""
-    main_process = os.getpid()
+    """Have Ctrl-C and SIGTERM raised where they can be caught."""
 
     def answer(number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != main_process:
-            os._exit(128 + number)
         if number == signal.SIGTERM:
             signal.signal(number, signal.SIG_IGN)  # files are being closed: once is enough
             raise Terminated
