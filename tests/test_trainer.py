@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.networks.network import Network
+    from wsloc.networks.tasks import LabelledBatch
     from wsloc.training.records import EpochFigures, StepReport
 
 SIDE = 16  # pixels: half of the pictures'
@@ -449,11 +450,9 @@ def spoil_from(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of `gap` is NaN from this step on, counted from 1 over all epochs."""
     real, calls = cam.loss, list[None]()
 
-    def loss(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         calls.append(None)
-        value, logits, logs = real(network, images, targets, task)
+        value, logits, logs = real(network, batch)
         return value * (torch.nan if len(calls) >= step else 1), logits, logs
 
     monkeypatch.setattr(cam, "loss", loss)

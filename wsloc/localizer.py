@@ -193,11 +193,25 @@ class Localizer:
             UnsupportedError: if the network and the map, or the map and the classes, do not go together.
         """
         name, kind = self.kind(request)
-        if kind.needs_linear_head:
-            self.network.linear()
+        self.check_map(name)
         if request.names_classes and not kind.per_class:
             raise UnsupportedError(
                 f"the map {name} carries no class: for classes by name or label take entropy-class, cam or gradcam"
+            )
+
+    def check_map(self, name: str) -> None:
+        """Refuse a map that the network has not.
+
+        Raises:
+            UnsupportedError: with the remedy.
+        """
+        kind = MAPS[name]
+        if kind.needs_linear_head:
+            self.network.linear()
+        if kind.branch > self.network.branches:
+            raise UnsupportedError(
+                f"the map {name} is of BEW layer {kind.branch}, and the network has {self.network.branches}: train "
+                "one with `wsloc train bew`"
             )
 
     def localize_batch(

@@ -19,7 +19,7 @@ from wsloc.methods import MAPS, METHODS
 from wsloc.methods.ep import with_entropy_pooling
 from wsloc.networks.map_operations import NORMALIZATIONS
 from wsloc.networks.network import Network, Observation
-from wsloc.networks.tasks import TASKS
+from wsloc.networks.tasks import TASKS, LabelledBatch
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -78,7 +78,7 @@ def test_every_method_builds_a_network_and_trains_it(name: str) -> None:
     targets = F.one_hot(torch.tensor([1, 4]), CLASSES).float()
     for task in TASKS:
         network.zero_grad()
-        loss, logits, log = method.loss(network, images, targets, task)
+        loss, logits, log = method.loss(network, LabelledBatch(images, targets, task))
         assert loss.ndim == 0
         assert loss.isfinite()
         assert logits.shape == (2, CLASSES)

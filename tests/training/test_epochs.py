@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.networks.network import Network
+    from wsloc.networks.tasks import LabelledBatch
     from wsloc.records import Sample
 
 RECIPE = Recipe(epochs=2, batch_size=4, image_size=16)
@@ -97,11 +98,9 @@ def test_what_a_network_draws_depends_on_the_epoch_alone(
 ) -> None:
     drawn: list[float] = []
 
-    def drawing(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def drawing(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         drawn.append(float(torch.rand(())))
-        return real(network, images, targets, task)
+        return real(network, batch)
 
     real = cam.loss
     monkeypatch.setattr(cam, "loss", drawing)
@@ -282,10 +281,8 @@ def test_a_loss_that_is_not_finite_is_caught_before_it_reaches_the_weights(
     one = learner(samples, method="gap")
     before = weights(one)
 
-    def spoilt(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def spoilt(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss * torch.nan, logits, logs
 
     real = cam.loss
@@ -299,10 +296,8 @@ def test_a_loss_that_is_not_finite_is_caught_before_it_reaches_the_weights(
 def test_weights_that_the_last_step_spoils_are_caught(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def steep(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def steep(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss + (logits.sum() * 0).sqrt(), logits, logs  # of value 0 and no finite slope
 
     real = cam.loss
@@ -315,10 +310,8 @@ def test_weights_that_the_last_step_spoils_are_caught(
 def test_a_validation_loss_that_is_not_finite_is_caught(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoilt(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def spoilt(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss if network.training else loss * torch.inf, logits, logs
 
     real = cam.loss
