@@ -20,7 +20,7 @@ from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, load_batches
 from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.inputs.preprocessing import box_to_image
-from wsloc.methods import MAPS
+from wsloc.methods import MAPS, require_map
 from wsloc.methods.ep import with_entropy_pooling
 from wsloc.networks.map_operations import NORMALIZATIONS, upsample
 from wsloc.networks.network import Observation, evaluating
@@ -193,25 +193,10 @@ class Localizer:
             UnsupportedError: if the network and the map, or the map and the classes, do not go together.
         """
         name, kind = self.kind(request)
-        self.check_map(name)
+        require_map(name, self.network)
         if request.names_classes and not kind.per_class:
             raise UnsupportedError(
                 f"the map {name} carries no class: for classes by name or label take entropy-class, cam or gradcam"
-            )
-
-    def check_map(self, name: str) -> None:
-        """Refuse a map that the network has not.
-
-        Raises:
-            UnsupportedError: with the remedy.
-        """
-        kind = MAPS[name]
-        if kind.needs_linear_head:
-            self.network.linear()
-        if kind.branch > self.network.branches:
-            raise UnsupportedError(
-                f"the map {name} is of BEW layer {kind.branch}, and the network has {self.network.branches}: train "
-                "one with `wsloc train bew`"
             )
 
     def localize_batch(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from wsloc.errors import UnsupportedError
 from wsloc.methods import bew, cam, ep
 
 if TYPE_CHECKING:
@@ -89,3 +90,19 @@ MAPS: dict[str, MapKind] = {
 }
 # `--map entropy --layer NAME`: the same coefficients at another depth.
 LAYERS: dict[str, str] = {"ep": "entropy", "bew1": "entropy-bew1", "bew2": "entropy-bew2"}
+
+
+def require_map(name: str, network: Network) -> None:
+    """Refuse a map that a network cannot show.
+
+    Raises:
+        UnsupportedError: with the remedy.
+    """
+    kind = MAPS[name]
+    if kind.needs_linear_head:
+        network.linear()
+    if kind.branch > network.branches:
+        raise UnsupportedError(
+            f"the map {name} is of BEW layer {kind.branch}, and the network has {network.branches}: train one with "
+            "`wsloc train bew`"
+        )

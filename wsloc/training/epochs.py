@@ -219,7 +219,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         parts = self.recipe.accumulate
         outputs: list[Tensor] = []
-        losses: list[Tensor] = []
+        value = 0.0
         logs: dict[str, Tensor] = {}
         for part, aim in zip(images.chunk(parts), aims.chunk(parts), strict=True):
             share = len(part) / len(images)
@@ -227,14 +227,13 @@ class Learner:
                 loss, logits, logged = self.method.loss(
                     self.network, LabelledBatch(part, aim, self.task, progress)
                 )
+            # One copy to the host a part: the loss must be looked at before it spoils the weights.
+            value += float(loss.detach()) * share
+            _demand_finite(value, "the loss")
             (loss * share).backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
             outputs.append(logits.detach().float())
-            losses.append(loss.detach() * share)
             for name, log in logged.items():
                 logs[name] = logs.get(name, torch.zeros((), device=self.device)) + log * share
-        # One copy to the host a step: the loss must be looked at before it spoils the weights.
-        value = float(torch.stack(losses).sum())
-        _demand_finite(value, "the loss")
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network.model)
