@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from wsloc.errors import DataError, UnsupportedError
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.live import score_images
-from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
+from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import ten_crop_guesses
+from wsloc.evaluation.vocabulary import vocabulary_of_guesses, vocabulary_of_samples
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
-from wsloc.inputs.imagenet import imagenet_classes
 from wsloc.inputs.images import decode, find_images
 from wsloc.inputs.map_files import find_maps
 from wsloc.methods import MAPS
@@ -25,7 +25,7 @@ from wsloc.outputs.manifest import versions
 from wsloc.outputs.report_html import write_report_html
 from wsloc.outputs.report_json import write_report_json
 from wsloc.outputs.report_records import ChosenOn, Report, Unmatched
-from wsloc.records import Classes, ImageFile
+from wsloc.records import ImageFile
 from wsloc.request import Request
 
 if TYPE_CHECKING:
@@ -217,12 +217,19 @@ def evaluate_predictions(
     missing = set(matching.unmatched_samples)
     # An annotated image without a line is wrong, not absent.
     pairs = [*matching.pairs, *((sample.image, sample) for sample in samples if sample.image in missing)]
-    classes = classes_of_guesses(samples, (label for guess in guesses for label in guess.labels))
+    words = vocabulary_of_guesses(samples, guesses)
     run = RunKey(path.name, None)
-    scores = Scores(pairs, classes, [run], with_maps=False)
-    score_guesses(guesses, rows, run, scores)
-    runs = {run: ChosenOn.NOTHING}
-    return _evaluation(scores, runs, matching, annotated, arguments=arguments, random_seed=random_seed)
+    scores = Scores(pairs, words.classes, [run], with_maps=False, label_indices=words.of_labels)
+    score_guesses(guesses, rows, run, scores, words.of_guesses)
+    return _evaluation(
+        scores,
+        {run: ChosenOn.NOTHING},
+        matching,
+        annotated,
+        arguments=arguments,
+        random_seed=random_seed,
+        notes=words.notes,
+    )
 
 
 def evaluate_maps(
@@ -259,7 +266,10 @@ def evaluate_maps(
         RunKey(folder.name or "maps", rule): ChosenOn.NOTHING for rule in rules or [BoxRule("threshold", 0.2)]
     }
     pairs = [(sample.image, sample) for sample in samples]
-    scores = Scores(pairs, _label_classes(samples), list(runs), threshold_step=threshold_step)
+    words = vocabulary_of_samples(samples)
+    scores = Scores(
+        pairs, words.classes, list(runs), threshold_step=threshold_step, label_indices=words.of_labels
+    )
     score_map_files(paths, scores, normalize=normalize, resize=resize)
     return _evaluation(scores, runs, None, annotated, arguments=arguments, random_seed=random_seed)
 
@@ -275,15 +285,6 @@ def _with_size(sample: Sample) -> Sample:
         return sample
     picture = decode(sample.path)
     return replace(sample, image_size=(picture.height, picture.width))
-
-
-def _label_classes(samples: Sequence[Sample]) -> Classes:
-    """The classes that samples speak of; ImageNet's where labels are their indices."""
-    labels = dict.fromkeys(label for sample in samples for label in sample.labels)
-    if all(label.isdecimal() and int(label) < 1000 for label in labels):
-        return imagenet_classes()
-    ids = tuple(dict.fromkeys([*labels, *(label for sample in samples for label, _ in sample.boxes)]))
-    return Classes(ids, ids)
 
 
 def _matched(files: Sequence[ImageFile] | None, annotated: Annotated) -> tuple[list[ImageFile], Matching]:
@@ -328,6 +329,7 @@ def _evaluation(
     *,
     arguments: Mapping[str, Any] | None,
     random_seed: int,
+    notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Figures and report of filled scores."""
     blacklist = annotated.listed(scores.ids)
@@ -343,7 +345,7 @@ def _evaluation(
             evaluation_run(scores, run, figures[run], chosen_on, random_seed)
             for run, chosen_on in runs.items()
         ),
-        notes=() if matching is None else tuple(matching.notes()),
+        notes=(*notes, *(() if matching is None else matching.notes())),
         failures=tuple(scores.failures),
         unmatched=unmatched,
         arguments=dict(arguments or {}),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsloc.errors import DataError, MapError
-from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
+from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.inputs.guesses import Guesses
 from wsloc.records import Box, Classes, Sample
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BOX: Box = (0.0, 0.0, 10.0, 10.0)
 CLASSES = Classes(("cat", "dog"), ("cat", "dog"))
+NUMBERS = {"cat": 0, "dog": 1}
 
 
 def sample(name: str, label: str) -> Sample:
@@ -31,22 +32,13 @@ def test_guesses_fill_their_rows_and_the_rest_fails() -> None:
         Guesses("stranger", ("dog",), (BOX,)),
         Guesses("c", (), (), error="c: was broken"),
     ]
-    score_guesses(guesses, {"a": 0, "b": 1, "c": 2}, run, scores)
+    score_guesses(guesses, {"a": 0, "b": 1, "c": 2}, run, scores, NUMBERS)
     assert scores.guesses[run].answered.tolist() == [False, True, False]
     assert [(failure.image, failure.error) for failure in scores.failures] == [
         ("c", "c: was broken"),
         ("a", "a: has no line in the predictions"),
     ]
     assert scores.known[run].tolist() == [[0, 0, 0, 0], [*BOX], [0, 0, 0, 0]]
-
-
-def test_classes_of_guesses() -> None:
-    samples = [sample("a", "dog")]
-    assert classes_of_guesses(samples, ["cat", "dog"]).ids == ("dog", "cat")
-    by_index = [Sample("a", None, labels=("1",))]
-    assert classes_of_guesses(by_index, ["n01443537"]).ids[1] == "n01443537"
-    with pytest.raises(DataError, match="no class in common"):
-        classes_of_guesses(samples, ["n01443537"])
 
 
 def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
@@ -71,4 +63,17 @@ def test_guesses_of_a_picture_of_another_size_are_refused() -> None:
     run = RunKey("file", None)
     scores = Scores([("a", sample("a", "dog"))], CLASSES, [run], with_maps=False)
     with pytest.raises(DataError, match="another version of the picture"):
-        score_guesses([Guesses("a", ("dog",), (BOX,), image_size=(40, 40))], {"a": 0}, run, scores)
+        score_guesses([Guesses("a", ("dog",), (BOX,), image_size=(40, 40))], {"a": 0}, run, scores, NUMBERS)
+
+
+def test_maps_are_asked_for_by_the_label_of_the_annotation(tmp_path: Path) -> None:
+    maps = np.zeros((2, 224, 224), np.float32)
+    maps[0, :112, :112], maps[1, 112:, 112:] = 1, 1
+    ids = np.array(["n01685808", "n02099601"])
+    np.savez(tmp_path / "a.npz", maps=maps, class_index=np.array([3, 7]), class_id=ids)
+    run = RunKey("maps", BoxRule("threshold", 0.5))
+    pairs = [("a", sample("a", "7"))]
+    scores = Scores(pairs, Classes(("x",), ("x",)), [run], label_indices={"7": 0})
+    score_map_files({"a": tmp_path / "a.npz"}, scores)
+    assert scores.failures == []
+    assert scores.known[run][0].tolist() == [10, 10, 20, 20]

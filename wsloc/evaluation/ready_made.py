@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsloc.errors import DataError, MapError
-from wsloc.inputs.imagenet import imagenet_classes
 from wsloc.inputs.map_files import read_map
 from wsloc.metrics.imagenet import known_boxes
 from wsloc.metrics.score_maps import normalized_map, resized_map, score_map
-from wsloc.records import Classes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
 
     from wsloc.evaluation.scores import RunKey, Scores
     from wsloc.inputs.guesses import Guesses
-    from wsloc.records import Sample
 
 
-def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunKey, scores: Scores) -> None:
+def score_guesses(
+    guesses: Iterable[Guesses],
+    rows: Mapping[str, int],
+    run: RunKey,
+    scores: Scores,
+    class_numbers: Mapping[str, int],
+) -> None:
     """Add guesses to the scores; images that are not among the rows are passed over, rows without any fail.
 
     Args:
@@ -32,11 +35,11 @@ def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunK
         rows: image id -> row of the scores.
         run: which run they are.
         scores: of the annotated images.
+        class_numbers: class id of the guesses -> class index of the scores.
 
     Raises:
         DataError: if the guesses are of a picture of another size than the annotations.
     """
-    index = {class_id: number for number, class_id in enumerate(scores.classes.ids)}
     for guess in guesses:
         row = rows.get(guess.image)
         if row is None:
@@ -46,7 +49,7 @@ def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunK
             continue
         if guess.image_size is not None:  # boxes of a picture of another size are of another frame
             scores.set_size(row, guess.image_size)
-        labels = [index[label] for label in guess.labels]
+        labels = [class_numbers[label] for label in guess.labels]
         scores.guesses[run].put(row, labels, guess.boxes, guess.shared_box)
     failed = {failure.image for failure in scores.failures}
     for row in np.flatnonzero(~scores.guesses[run].answered).tolist():
@@ -55,30 +58,6 @@ def score_guesses(guesses: Iterable[Guesses], rows: Mapping[str, int], run: RunK
     found = known_boxes(scores.guesses[run], scores.truth)
     if found.complete:
         scores.known[run][:] = found.boxes
-
-
-def classes_of_guesses(samples: Sequence[Sample], labels: Iterable[str]) -> Classes:
-    """The classes that annotations and guesses speak of.
-
-    Where annotations are class indices and guesses wnids, the indices are those of ImageNet's sorted wnids.
-
-    Raises:
-        DataError: if annotations and guesses have no class in common.
-    """
-    guessed = dict.fromkeys(labels)
-    annotated = dict.fromkeys(label for sample in samples for label in sample.labels)
-    if guessed and not set(guessed) & set(annotated):
-        imagenet = imagenet_classes()
-        known = set(imagenet.ids)
-        if all(label in known for label in guessed) and all(label.isdecimal() for label in annotated):
-            return imagenet
-        raise DataError(
-            f"predictions and annotations have no class in common: {', '.join([*guessed][:3])} against "
-            f"{', '.join([*annotated][:3])}"
-        )
-    boxes = (label for sample in samples for label, _ in sample.boxes)
-    ids = tuple(dict.fromkeys([*annotated, *boxes, *guessed]))
-    return Classes(ids, ids)
 
 
 def score_map_files(
@@ -104,7 +83,8 @@ def score_map_files(
             scores.fail(row, f"{image}: has no map file")
             continue
         try:
-            maps = [_read(path, scores.classes.ids[label], normalize, resize) for label in scores.labels(row)]
+            # By the annotation's own label: an index means an output of whatever made the maps.
+            maps = [_read(path, label, normalize, resize) for label in scores.samples[row].labels]
         except DataError as error:  # this file alone: damaged, or without a map of the true class
             scores.fail(row, str(error))
             continue

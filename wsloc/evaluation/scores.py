@@ -96,11 +96,13 @@ class Scores:
         *,
         threshold_step: float = THRESHOLD_STEP,
         with_maps: bool = True,
+        label_indices: Mapping[str, int] | None = None,  # None where the labels mean a network's classes
     ) -> None:
         self.ids = [image for image, _ in pairs]
         self.samples = [sample for _, sample in pairs]
         self.classes = classes
-        label_indices = resolve_labels(self.samples, classes)
+        if label_indices is None:
+            label_indices = resolve_labels(self.samples, classes)
         self.truth = Truth.of(self.samples, label_indices)
         self.runs = tuple(runs)
         self.guesses = {run: GuessTable(len(self.samples)) for run in runs}

@@ -1,0 +1,101 @@
+"""Ready-made guesses and maps against annotations that call images and classes as they like."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tests.evaluation.example_data_set import write_data_set
+from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
+from wsloc.inputs.annotations.formats import read_annotations
+from wsloc.inputs.images import find_images
+from wsloc.loader import load
+from wsloc.request import Request
+from wsloc.runner import RunOptions, run_boxes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsloc.localizer import Localizer
+
+
+@pytest.fixture(scope="module")
+def localizer() -> Localizer:
+    return load("demo", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data_set(tmp_path_factory.mktemp("data") / "val")
+
+
+@pytest.fixture(scope="module")
+def boxes(localizer: Localizer, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `wsloc boxes --map cam --class top5 --format jsonl,csv,npz` wrote."""
+    folder = tmp_path_factory.mktemp("boxes")
+    options = RunOptions(folder, formats=("jsonl", "csv", "npz"), overlays=False)
+    run_boxes(localizer, find_images([data / "images"]), Request(map="cam", classes=5), options)
+    return folder
+
+
+def write_wsol(folder: Path, data: Path, indices: dict[str, int]) -> Path:
+    """The same annotations as WSOL metadata; corners there are inclusive."""
+    folder.mkdir()
+    samples = read_annotations(data)
+    rows: dict[str, list[str]] = {
+        "image_ids.txt": [],
+        "class_labels.txt": [],
+        "image_sizes.txt": [],
+        "localization.txt": [],
+    }
+    for sample in samples:
+        x0, y0, x1, y1 = (int(edge) for edge in sample.boxes[0][1])
+        rows["image_ids.txt"].append(sample.image)
+        rows["class_labels.txt"].append(f"{sample.image},{indices[sample.labels[0]]}")
+        rows["image_sizes.txt"].append(f"{sample.image},80,64")
+        rows["localization.txt"].append(f"{sample.image},{x0},{y0},{x1 - 1},{y1 - 1}")
+    for name, lines in rows.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["predictions.jsonl", "predictions.csv"])
+def test_integer_labels_are_the_indices_that_the_predictions_carry(
+    localizer: Localizer, data: Path, boxes: Path, tmp_path: Path, name: str
+) -> None:
+    indices = {class_id: index for index, class_id in enumerate(localizer.classes.ids)}
+    wsol = write_wsol(tmp_path / "wsol", data, indices)
+    live = evaluate_localization(localizer, None, data, maps=["cam"]).report.runs[0].metrics
+    scored = evaluate_predictions(boxes / name, Annotated(wsol)).report.runs[0]
+    for key in ("top1_classification_error", "top1_localization_error", "top5_localization_error"):
+        assert scored.metrics[key] == live[key]
+    assert {row.class_name for row in scored.per_class} <= set(localizer.classes.names)
+
+
+def test_integer_labels_choose_among_the_maps_of_an_npz(
+    localizer: Localizer, data: Path, boxes: Path, tmp_path: Path
+) -> None:
+    indices = {class_id: index for index, class_id in enumerate(localizer.classes.ids)}
+    wsol = write_wsol(tmp_path / "wsol", data, indices)
+    report = evaluate_maps(boxes / "maps", Annotated(wsol), normalize=True, resize=True).report
+    with_map = sum(
+        sample.labels[0] in np.load(boxes / "maps" / f"{sample.image}.npz")["class_id"]
+        for sample in read_annotations(data)
+    )
+    assert with_map > 0
+    assert len(report.failures) == 8 - with_map
+    assert {row.class_name for row in report.runs[0].per_class} <= {str(index) for index in range(8)}
+
+
+def test_words_meet_the_names_that_the_predictions_carry(data: Path, boxes: Path, tmp_path: Path) -> None:
+    own = evaluate_predictions(boxes / "predictions.jsonl", Annotated(data)).report.runs[0].metrics
+    text = (boxes / "predictions.jsonl").read_text().replace('"class_id": "', '"class_id": "id-of-')
+    (tmp_path / "ids.jsonl").write_text(text)
+    rows = (data / "val_annotations.txt").read_text()
+    (tmp_path / "val_annotations.txt").write_text(rows.upper().replace(".PNG", ".png"))
+    in_words = evaluate_predictions(tmp_path / "ids.jsonl", Annotated(tmp_path)).report.runs[0].metrics
+    assert json.loads(text.splitlines()[0])["predictions"][0]["class_id"].startswith("id-of-")
+    assert in_words == own
