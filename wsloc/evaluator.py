@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError, UnsupportedError
 from wsloc.evaluation.figures import evaluation_run, run_figures
+from wsloc.evaluation.left_out import left_out
 from wsloc.evaluation.live import score_images
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
@@ -42,7 +43,8 @@ PROTOCOL = (
         "Localization",
         (
             "an image is right if any of its guesses (one for Top-1, five for Top-5) names its class and overlaps "
-            "any true box of that class with an IoU of 0.5 or more; GT-known: the class is given"
+            "any true box of that class with an IoU of 0.5 or more; each box is a guess, so several of one class are "
+            "several guesses, and only the first five count; GT-known: the class is given, and its first box counts"
         ),
     ),
     (
@@ -345,7 +347,11 @@ def _evaluation(
             evaluation_run(scores, run, figures[run], chosen_on, random_seed)
             for run, chosen_on in runs.items()
         ),
-        notes=(*notes, *(() if matching is None else matching.notes())),
+        notes=(
+            *notes,
+            *(() if matching is None else matching.notes()),
+            *(line for run in runs for line in left_out(scores, run, figures[run])),
+        ),
         failures=tuple(scores.failures),
         unmatched=unmatched,
         arguments=dict(arguments or {}),

@@ -41,6 +41,17 @@ def test_guesses_fill_their_rows_and_the_rest_fails() -> None:
     assert scores.known[run].tolist() == [[0, 0, 0, 0], [*BOX], [0, 0, 0, 0]]
 
 
+def test_the_box_of_the_true_class_may_stand_beyond_the_fifth_guess() -> None:
+    run = RunKey("file", None)
+    both = Sample("a", None, ("dog", "cat"), (20, 20), (("dog", BOX), ("cat", BOX)))
+    scores = Scores([("a", both)], CLASSES, [run], with_maps=False)
+    small, cat = (0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 9.0, 9.0)
+    guess = Guesses("a", ("dog",) * 5 + ("cat",), (BOX, *(small,) * 4, cat))
+    score_guesses([guess], {"a": 0}, run, scores, NUMBERS)
+    assert scores.known[run].tolist() == [[*BOX], [*cat]]
+    assert scores.guesses[run].labels.tolist() == [[1] * 5]  # ILSVRC looks at five
+
+
 def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
     good = np.zeros((224, 224), np.float32)
     good[:112, :112] = 1
