@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set
+from wsloc.errors import DataError
 from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
@@ -99,3 +100,16 @@ def test_words_meet_the_names_that_the_predictions_carry(data: Path, boxes: Path
     in_words = evaluate_predictions(tmp_path / "ids.jsonl", Annotated(tmp_path)).report.runs[0].metrics
     assert json.loads(text.splitlines()[0])["predictions"][0]["class_id"].startswith("id-of-")
     assert in_words == own
+
+
+def test_a_picture_of_another_size_fails_alone(localizer: Localizer, data: Path, tmp_path: Path) -> None:
+    indices = {class_id: index for index, class_id in enumerate(localizer.classes.ids)}
+    wsol = write_wsol(tmp_path / "wsol", data, indices)
+    text = (wsol / "image_sizes.txt").read_text()
+    (wsol / "image_sizes.txt").write_text(text.replace("3.png,80,64", "3.png,81,64"))
+    report = evaluate_localization(localizer, [data / "images"], wsol, maps=["cam"]).report
+    assert [failure.image for failure in report.failures] == ["3.png"]
+    assert "80 x 64 pixels, its annotation says 81 x 64" in report.failures[0].error
+    (wsol / "image_sizes.txt").write_text(text.replace(",80,", ",81,"))
+    with pytest.raises(DataError, match=r"another version of the picture \(and so are all 8\)"):
+        evaluate_localization(localizer, [data / "images"], wsol, maps=["cam"])

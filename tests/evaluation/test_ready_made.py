@@ -70,11 +70,20 @@ def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
         score_map_files(paths, Scores(pairs, CLASSES, [run]))
 
 
-def test_guesses_of_a_picture_of_another_size_are_refused() -> None:
+def test_guesses_of_a_picture_of_another_size_fail_and_name_their_line() -> None:
     run = RunKey("file", None)
-    scores = Scores([("a", sample("a", "dog"))], CLASSES, [run], with_maps=False)
-    with pytest.raises(DataError, match="another version of the picture"):
-        score_guesses([Guesses("a", ("dog",), (BOX,), image_size=(40, 40))], {"a": 0}, run, scores, NUMBERS)
+    wrong = Guesses("a", ("dog",), (BOX,), image_size=(40, 80), where="guesses.jsonl:1")
+    right = Guesses("b", ("dog",), (BOX,), image_size=(20, 20))
+    pairs = [(name, sample(name, "dog")) for name in "ab"]
+    scores = Scores(pairs, CLASSES, [run], with_maps=False)
+    score_guesses([wrong, right], {"a": 0, "b": 1}, run, scores, NUMBERS)
+    (failure,) = scores.failures
+    assert failure.image == "a"
+    assert "guesses.jsonl:1: the boxes are of a picture of 80 x 40 pixels" in failure.error
+    assert "20 x 20" in failure.error
+    scores = Scores(pairs, CLASSES, [run], with_maps=False)
+    with pytest.raises(DataError, match=r"guesses\.jsonl:1: .* 80 x 40 .* 20 x 20"):
+        score_guesses([wrong], {"a": 0, "b": 1}, run, scores, NUMBERS)
 
 
 def test_maps_are_asked_for_by_the_label_of_the_annotation(tmp_path: Path) -> None:

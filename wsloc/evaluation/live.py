@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from wsloc.errors import DataError, MapError
-from wsloc.evaluation.scores import TOP
+from wsloc.evaluation.scores import TOP, SizeCheck
 from wsloc.inputs.loading import LoadedImage, load_batches
 from wsloc.methods import MAPS
 
@@ -42,17 +42,18 @@ def score_images(
         on_batch: called with the number of images done since the last call.
 
     Raises:
-        DataError: if a picture is not of the size that its annotation says.
+        DataError: if no picture is of the size that its annotation says; a few such pictures count as failed.
         UnsupportedError: if a map does not fit the network.
     """
     maps = tuple(dict.fromkeys(run.map for run in scores.runs))
     done = 0
+    sizes = SizeCheck(scores)
     for batch in load_batches(files, localizer.preprocessing, batch_size=batch_size, workers=workers):
         groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
         for row, item in enumerate(batch, start=done):
             if isinstance(item, LoadedImage):
-                scores.set_size(row, item.image_size)
-                groups[item.pixels.shape].append((row, item))
+                if sizes.fits(row, item.image_size):
+                    groups[item.pixels.shape].append((row, item))
             else:
                 scores.fail(row, item.error)
         for members in groups.values():
@@ -60,6 +61,7 @@ def score_images(
         done += len(batch)
         if on_batch is not None:
             on_batch(len(batch))
+    sizes.require_any()
 
 
 def _score_equal(

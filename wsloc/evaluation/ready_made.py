@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsloc.errors import DataError, MapError
+from wsloc.evaluation.scores import SizeCheck
 from wsloc.inputs.map_files import read_map
 from wsloc.metrics.score_maps import normalized_map, resized_map, score_map
 
@@ -37,8 +38,9 @@ def score_guesses(
         class_numbers: class id of the guesses -> class index of the scores.
 
     Raises:
-        DataError: if the guesses are of a picture of another size than the annotations.
+        DataError: if all guesses are of pictures of another size than the annotations; a few of them fail.
     """
+    sizes = SizeCheck(scores)
     for guess in guesses:
         row = rows.get(guess.image)
         if row is None:
@@ -46,8 +48,10 @@ def score_guesses(
         if guess.error is not None:
             scores.fail(row, guess.error)
             continue
-        if guess.image_size is not None:  # boxes of a picture of another size are of another frame
-            scores.set_size(row, guess.image_size)
+        # Boxes of a picture of another size are of another frame.
+        where = f"{guess.where or 'the predictions'}: the boxes are of a picture of"
+        if guess.image_size is not None and not sizes.fits(row, guess.image_size, where):
+            continue
         labels = [class_numbers[label] for label in guess.labels]
         scores.guesses[run].put(row, labels, guess.boxes, guess.shared_box)
         # The table keeps five guesses, as ILSVRC judges; where the class is given, its box may stand further on.
@@ -55,6 +59,7 @@ def score_guesses(
         for place, label in enumerate(scores.labels(row), start=scores.truth.labels_of(row).start):
             if (box := first.get(label, guess.shared_box)) is not None:
                 scores.known[run][place] = box
+    sizes.require_any()
     failed = {failure.image for failure in scores.failures}
     for row in np.flatnonzero(~scores.guesses[run].answered).tolist():
         if scores.ids[row] not in failed:
