@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +20,6 @@ from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wsloc.localizer import Localizer
 
 
@@ -113,3 +113,93 @@ def test_a_picture_of_another_size_fails_alone(localizer: Localizer, data: Path,
     (wsol / "image_sizes.txt").write_text(text.replace(",80,", ",81,"))
     with pytest.raises(DataError, match=r"another version of the picture \(and so are all 8\)"):
         evaluate_localization(localizer, [data / "images"], wsol, maps=["cam"])
+
+
+def write_kaggle(path: Path, data: Path) -> Path:
+    """The same annotations as a table, which carries neither sizes nor pictures."""
+    rows = ["ImageId,PredictionString"]
+    for sample in read_annotations(data):
+        x0, y0, x1, y1 = (int(edge) for edge in sample.boxes[0][1])
+        rows.append(f"{sample.image.removesuffix('.png')},{sample.labels[0]} {x0} {y0} {x1 - 1} {y1 - 1}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def write_maps(folder: Path, count: int = 8) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        np.save(folder / f"{number}.npy", np.ones((224, 224), np.float32))
+    return folder
+
+
+def test_pictures_give_maps_their_sizes_and_cases_something_to_show(data: Path, tmp_path: Path) -> None:
+    truth = Annotated(write_kaggle(tmp_path / "LOC_val_solution.csv", data))
+    maps = write_maps(tmp_path / "maps")
+    with pytest.raises(DataError, match="name the pictures too"):
+        evaluate_maps(maps, truth)
+    report = evaluate_maps(maps, truth, images=[data / "images"], threshold_step=0.5).report
+    assert report.failures == ()
+    assert report.runs[0].metrics.keys() >= {"max_box_acc", "gt_known_localization_error"}
+    assert all(case.path is not None for case in report.runs[0].cases)
+    assert evaluate_maps(maps, Annotated(data), threshold_step=0.5).report.runs[0].metrics == (
+        report.runs[0].metrics
+    )
+
+
+def test_a_picture_that_tells_no_size_fails_alone(data: Path, tmp_path: Path) -> None:
+    truth = Annotated(write_kaggle(tmp_path / "LOC_val_solution.csv", data))
+    maps = write_maps(tmp_path / "maps")
+    (tmp_path / "images").mkdir()
+    for number in range(7):  # the last one is not there
+        content = b"broken" if number == 3 else (data / "images" / f"{number}.png").read_bytes()
+        (tmp_path / "images" / f"{number}.png").write_bytes(content)
+    report = evaluate_maps(maps, truth, images=[tmp_path / "images"], threshold_step=0.5).report
+    assert [failure.image for failure in report.failures] == ["3", "7"]
+    assert "3.png" in report.failures[0].error
+    assert "size is not known" in report.failures[1].error
+
+
+def test_map_files_that_match_nothing_are_counted_and_named(data: Path, tmp_path: Path) -> None:
+    maps = write_maps(tmp_path / "maps", 7)
+    np.save(maps / "stranger.npy", np.ones((224, 224), np.float32))
+    report = evaluate_maps(maps, Annotated(data), threshold_step=0.5).report
+    assert [(side.words, side.count, side.first) for side in report.unmatched] == [
+        ("annotated but not among the maps", 1, ("7.png",)),
+        ("among the maps but not annotated", 1, ("stranger.npy",)),
+    ]
+    assert "1 among the maps but not annotated: stranger.npy" in report.notes
+
+
+def test_pictures_beside_predictions(data: Path, boxes: Path, tmp_path: Path) -> None:
+    truth = Annotated(write_kaggle(tmp_path / "LOC_val_solution.csv", data))
+    pictures = [data / "images"]
+    run = evaluate_predictions(boxes / "predictions.csv", truth, images=pictures).report.runs[0]
+    own = evaluate_predictions(boxes / "predictions.jsonl", truth).report.runs[0]
+    assert run.metrics == own.metrics
+    assert run.size_bins == own.size_bins  # which need sizes
+    assert [case.path is None for case in own.cases] == [True] * len(own.cases)
+    assert all(case.path is not None for case in run.cases)
+
+
+def test_a_file_with_a_header_alone_is_named(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "predictions.csv").write_text("image,class_id,x0,y0,x1,y1\n")
+    with pytest.raises(DataError, match=r"predictions\.csv: holds no predictions"):
+        evaluate_predictions(tmp_path / "predictions.csv", Annotated(data))
+
+
+def test_a_blacklist_from_a_pipe_is_read_once(localizer: Localizer, data: Path, tmp_path: Path) -> None:
+    maps = write_maps(tmp_path / "maps")
+    for number in range(2):
+        reader, writer = os.pipe()
+        os.write(writer, b"0.png\n1.png\n")
+        os.close(writer)
+        truth = Annotated(data, blacklist=Path(f"/dev/fd/{reader}"))
+        try:
+            report = (
+                evaluate_localization(localizer, None, truth, maps=["cam"], threshold_step=0.5)
+                if number
+                else evaluate_maps(maps, truth, threshold_step=0.5)
+            ).report
+        finally:
+            os.close(reader)
+        assert report.counts["blacklisted"] == 2

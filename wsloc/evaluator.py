@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,16 @@ from wsloc.errors import DataError, UnsupportedError
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.left_out import left_out
 from wsloc.evaluation.live import score_images
+from wsloc.evaluation.pictures import add_sizes, with_pictures, with_sizes
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import ten_crop_guesses
 from wsloc.evaluation.vocabulary import vocabulary_of_guesses, vocabulary_of_samples
 from wsloc.inputs.annotations.formats import read_annotations
-from wsloc.inputs.annotations.matching import match, read_blacklist
+from wsloc.inputs.annotations.matching import Matching, match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
-from wsloc.inputs.images import decode, find_images
-from wsloc.inputs.map_files import find_maps
+from wsloc.inputs.images import find_images
+from wsloc.inputs.map_files import find_maps, other_maps
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.images_csv import ImageRow, images_csv
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.evaluation.figures import RunFigures
-    from wsloc.inputs.annotations.matching import Matching
     from wsloc.localizer import Localizer
     from wsloc.records import Sample
 
@@ -181,20 +181,23 @@ def evaluate_localization(
         runs |= {run: ChosenOn.TUNING_SET for run in tuned if run not in runs}
     matched_files, matching = _matched(files, annotated)
     scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
-    annotated.listed(scores.ids)  # a bad blacklist is found out before the work
+    blacklist = annotated.listed(scores.ids)  # a bad one is found out before the work; a pipe is read once
     score_images(localizer, matched_files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
     if ten_crop:
         for name in names:
             scores.ten_crop[name] = ten_crop_guesses(
                 localizer, matched_files, name, batch_size=batch_size, workers=workers
             )
-    return _evaluation(scores, runs, matching, annotated, arguments=arguments, random_seed=random_seed)
+    return _evaluation(
+        scores, runs, [matching], annotated, blacklist, arguments=arguments, random_seed=random_seed
+    )
 
 
 def evaluate_predictions(
     path: Path,
     annotated: Annotated,
     *,
+    images: Sequence[str | Path] | None = None,
     synsets: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
     random_seed: int = 0,
@@ -204,6 +207,8 @@ def evaluate_predictions(
     Args:
         path: predictions.jsonl or predictions.csv of wsloc, a Kaggle submission, or a text of guesses.
         annotated: what to score against.
+        images: files, folders or `@list.txt`: pictures that give sizes and are shown as cases; None for those that
+            the annotations name, if any.
         synsets: wnids in the devkit's order, for ILSVRC's official text alone.
         arguments: of the command, for the report.
         random_seed: of the bootstrap.
@@ -211,10 +216,12 @@ def evaluate_predictions(
     Raises:
         DataError: if the file cannot be read, or does not fit the annotations.
     """
-    samples = annotated.read()
+    samples, pictures = with_pictures(annotated.read(), images)
     order = sorted(sample.image for sample in samples)
     guesses = list(read_guesses(path, validation_order=order, synsets=synsets))
-    matching = match(samples, [guess.image for guess in guesses])
+    if not guesses:
+        raise DataError(f"{path}: holds no predictions, only its header")
+    matching = match(samples, [guess.image for guess in guesses], "predictions")
     rows = {image: row for row, (image, _) in enumerate(matching.pairs)}
     missing = set(matching.unmatched_samples)
     # An annotated image without a line is wrong, not absent.
@@ -223,11 +230,13 @@ def evaluate_predictions(
     run = RunKey(path.name, None)
     scores = Scores(pairs, words.classes, [run], with_maps=False, label_indices=words.of_labels)
     score_guesses(guesses, rows, run, scores, words.of_guesses)
+    add_sizes(scores)
     return _evaluation(
         scores,
         {run: ChosenOn.NOTHING},
-        matching,
+        [matching, *([pictures] if pictures else [])],
         annotated,
+        annotated.listed(scores.ids),
         arguments=arguments,
         random_seed=random_seed,
         notes=words.notes,
@@ -238,6 +247,7 @@ def evaluate_maps(
     folder: Path,
     annotated: Annotated,
     *,
+    images: Sequence[str | Path] | None = None,
     rules: Sequence[BoxRule] = (),
     threshold_step: float = THRESHOLD_STEP,
     normalize: bool = False,
@@ -249,7 +259,9 @@ def evaluate_maps(
 
     Args:
         folder: of npy, npz or PNG maps.
-        annotated: what to score against; must carry image sizes.
+        annotated: what to score against; must carry image sizes, if there are no pictures.
+        images: files, folders or `@list.txt`: pictures that give sizes and are shown as cases; None for those that
+            the annotations name, if any.
         rules: how boxes are taken; empty for threshold 0.2.
         threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
         normalize: whether to stretch each map's range to 0-1.
@@ -261,8 +273,9 @@ def evaluate_maps(
         DataError: if nothing fits, or a file cannot be read.
         MapError: if a map cannot be scored as it is.
     """
-    samples = [_with_size(sample) for sample in annotated.read()]
-    annotated.listed([sample.image for sample in samples])  # a bad blacklist is found out before the work
+    samples, pictures = with_pictures(annotated.read(), images)
+    samples, broken = with_sizes(samples)
+    blacklist = annotated.listed([sample.image for sample in samples])
     paths = find_maps(folder, [sample.image for sample in samples])
     runs = {
         RunKey(folder.name or "maps", rule): ChosenOn.NOTHING for rule in rules or [BoxRule("threshold", 0.2)]
@@ -272,21 +285,18 @@ def evaluate_maps(
     scores = Scores(
         pairs, words.classes, list(runs), threshold_step=threshold_step, label_indices=words.of_labels
     )
-    score_map_files(paths, scores, normalize=normalize, resize=resize)
-    return _evaluation(scores, runs, None, annotated, arguments=arguments, random_seed=random_seed)
+    score_map_files(paths, scores, normalize=normalize, resize=resize, broken=broken)
+    without = tuple(sample.image for sample in samples if sample.image not in paths)
+    matching = Matching(tuple(pairs), without, other_maps(folder, paths.values()), "maps")
+    matchings = [matching, *([pictures] if pictures else [])]
+    return _evaluation(
+        scores, runs, matchings, annotated, blacklist, arguments=arguments, random_seed=random_seed
+    )
 
 
 def default_rule(name: str) -> BoxRule:
     """A map's own rule: mass 0.98 for entropy maps, threshold 0.2 for the others."""
     return BoxRule("mass", 0.98) if MAPS[name].box_rule == "mass" else BoxRule("threshold", 0.2)
-
-
-def _with_size(sample: Sample) -> Sample:
-    """The sample with its picture's size, where the annotation carries none and names the picture."""
-    if sample.image_size is not None or sample.path is None or not sample.path.is_file():
-        return sample
-    picture = decode(sample.path)
-    return replace(sample, image_size=(picture.height, picture.width))
 
 
 def _matched(files: Sequence[ImageFile] | None, annotated: Annotated) -> tuple[list[ImageFile], Matching]:
@@ -326,17 +336,21 @@ def _tuned(
 def _evaluation(
     scores: Scores,
     runs: Mapping[RunKey, ChosenOn],
-    matching: Matching | None,
+    matchings: Sequence[Matching],
     annotated: Annotated,
+    blacklist: frozenset[str],
     *,
     arguments: Mapping[str, Any] | None,
     random_seed: int,
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Figures and report of filled scores."""
-    blacklist = annotated.listed(scores.ids)
     figures = {run: run_figures(scores, run, blacklist) for run in runs}
-    unmatched = _unmatched(matching)
+    unmatched = tuple(
+        Unmatched(words, len(names), tuple(names[:10]))
+        for matching in matchings
+        for words, names in matching.sides()
+    )
     counts = {"annotated": len(scores.ids), "failed": len(scores.failures), "blacklisted": len(blacklist)}
     counts["with_boxes"] = int(scores.truth.image_has_box().sum())
     report = Report(
@@ -349,7 +363,7 @@ def _evaluation(
         ),
         notes=(
             *notes,
-            *(() if matching is None else matching.notes()),
+            *(note for matching in matchings for note in matching.notes()),
             *(line for run in runs for line in left_out(scores, run, figures[run])),
         ),
         failures=tuple(scores.failures),
@@ -358,13 +372,3 @@ def _evaluation(
         versions=versions(),
     )
     return Evaluation(report, scores, figures)
-
-
-def _unmatched(matching: Matching | None) -> tuple[Unmatched, ...]:
-    if matching is None:
-        return ()
-    sides = (
-        ("annotations without an image", matching.unmatched_samples),
-        ("images without an annotation", matching.unmatched_images),
-    )
-    return tuple(Unmatched(words, len(names), tuple(names[:10])) for words, names in sides if names)

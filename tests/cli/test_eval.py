@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set
+from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +75,8 @@ def test_failed_images_are_exit_3(command: Run, data: Path, tmp_path: Path) -> N
         (("--checkpoint", "demo", "--map-threshold", "much"), 2, "no fraction"),
         (("--checkpoint", "demo", "--normalize"), 2, "go with --maps"),
         (("--maps", "x", "--ten-crop"), 2, "--ten-crop"),
+        (("--maps", "x", "--synsets", "nowhere.txt"), 2, "--synsets goes with --predictions"),
+        (("--checkpoint", "demo", "--synsets", "nowhere.txt"), 2, "--synsets goes with --predictions"),
         (("--checkpoint", "demo", "--blacklist", "nowhere.txt"), 1, "nowhere.txt"),
         (("--predictions", "nowhere.jsonl"), 1, "nowhere.jsonl"),
         (("--maps", "nowhere"), 1, "nowhere"),
@@ -87,3 +92,26 @@ def test_mistakes_are_one_line(
     assert words in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert outcome.stdout == ""
+
+
+def test_pictures_go_with_maps_and_predictions(command: Run, data: Path, tmp_path: Path) -> None:
+    rows = ["ImageId,PredictionString"]
+    lines = []
+    for line in (data / "val_annotations.txt").read_text().splitlines():
+        name, *box = line.split("\t")
+        rows.append(f"{name.removesuffix('.png')},{' '.join(box)}")
+        lines.append(f"{name} {' '.join(box)}")
+        (tmp_path / "maps").mkdir(exist_ok=True)
+        np.save(tmp_path / "maps" / name, np.ones((224, 224)))
+    (tmp_path / "truth.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "guesses.txt").write_text("\n".join(lines) + "\n")
+    for source in (("--maps", tmp_path / "maps"), ("--predictions", tmp_path / "guesses.txt")):
+        options = ("--annotations", tmp_path / "truth.csv", "-o", tmp_path / "out")
+        outcome = command("eval", data / "images", *options, *source)
+        assert outcome.code == 0, outcome.stderr
+        assert "data:image/jpeg;base64" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_help_names_every_annotation_format(command: Run) -> None:
+    shown = re.sub(r"[\s│]", "", command("eval", "--help").stdout)  # wrapped in a box
+    assert [name for name in ANNOTATION_FORMATS if name not in shown] == []

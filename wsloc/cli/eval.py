@@ -46,7 +46,10 @@ def evaluate(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Image files, folders or @list.txt; without any, the pictures that the annotations name.",
+            help=(
+                "Image files, folders or @list.txt; without any, the pictures that the annotations name. With "
+                "--maps and --predictions they only give sizes and cases to show."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -54,7 +57,7 @@ def evaluate(
         str,
         typer.Option(
             "--annotation-format",
-            metavar="auto|imagenet-xml|imagenet-csv|imagenet-devkit|wsol|tiny-imagenet|voc|coco|folder",
+            metavar="auto|imagenet-xml|imagenet-csv|imagenet-devkit|wsol|tiny-imagenet|voc|coco|labels-csv|folder",
             help="The annotations' format.",
         ),
     ] = "auto",
@@ -158,20 +161,28 @@ def evaluate(
         )
     if maps is None and (normalize or resize_maps):
         raise UsageError("--normalize and --resize-maps go with --maps")
-    if (maps or predictions) and (images or map_name or compare or tune_on or ten_crop):
-        raise UsageError("IMAGES, --map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
+    if predictions is None and synsets is not None:
+        raise UsageError("--synsets goes with --predictions")
+    if (maps or predictions) and (map_name or compare or tune_on or ten_crop):
+        raise UsageError("--map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
     rules = _rules(mass, map_threshold)
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     if predictions is not None:
         evaluation = evaluate_predictions(
-            predictions, truth, synsets=_synsets(synsets), arguments=arguments, random_seed=random_seed
+            predictions,
+            truth,
+            images=images or None,
+            synsets=_synsets(synsets),
+            arguments=arguments,
+            random_seed=random_seed,
         )
     elif maps is not None:
         evaluation = evaluate_maps(
             maps,
             truth,
+            images=images or None,
             rules=rules,
             threshold_step=threshold_step,
             normalize=normalize,

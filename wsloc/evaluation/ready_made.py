@@ -67,7 +67,12 @@ def score_guesses(
 
 
 def score_map_files(
-    paths: Mapping[str, Path], scores: Scores, *, normalize: bool = False, resize: bool = False
+    paths: Mapping[str, Path],
+    scores: Scores,
+    *,
+    normalize: bool = False,
+    resize: bool = False,
+    broken: Mapping[str, str] | None = None,
 ) -> None:
     """Score maps from files, each as the map of its image's true class.
 
@@ -76,28 +81,36 @@ def score_map_files(
         scores: of the annotated images.
         normalize: whether to stretch each map's range to 0-1 first.
         resize: whether to bring maps of another size to 224 x 224; they cover the whole image.
+        broken: image id -> error, of pictures whose size is needed and cannot be read.
 
     Raises:
         MapError: if a map has NaN, is of another size and not to be resized, or has values outside 0-1 and is
             not to be normalised.
-        DataError: if the size of an image is not known.
+        DataError: if the size of no image is known; where that of a few is not, they fail.
     """
+    broken = broken or {}
+    if not broken and not scores.truth.image_sizes.any():
+        scores.size(0)
     name = scores.runs[0].map
     for row, image in enumerate(scores.ids):
         path = paths.get(image)
         if path is None:
             scores.fail(row, f"{image}: has no map file")
             continue
+        if image in broken:
+            scores.fail(row, broken[image])
+            continue
         try:
+            size = scores.size(row)
             # By the annotation's own label: an index means an output of whatever made the maps.
             maps = [_read(path, label, normalize, resize) for label in scores.samples[row].labels]
-        except DataError as error:  # this file alone: damaged, or without a map of the true class
+        except DataError as error:  # this image alone: no size, a damaged file, or no map of the true class
             scores.fail(row, str(error))
             continue
         for place, values in enumerate(maps, start=scores.truth.labels_of(row).start):
             for run in scores.runs:
                 if run.rule is not None:
-                    scores.known[run][place] = run.rule.box(values.astype(np.float32), scores.size(row))
+                    scores.known[run][place] = run.rule.box(values.astype(np.float32), size)
             scores.add_curves(row, name, place, values)
 
 
