@@ -57,8 +57,11 @@ def evaluate(
         str,
         typer.Option(
             "--annotation-format",
-            metavar="auto|imagenet-xml|imagenet-csv|imagenet-devkit|wsol|tiny-imagenet|voc|coco|labels-csv|folder",
-            help="The annotations' format.",
+            metavar="FORMAT",
+            help=(
+                "The annotations' format: auto, imagenet-xml, imagenet-csv, imagenet-devkit, wsol, tiny-imagenet, "
+                "voc, coco, labels-csv or folder."
+            ),
         ),
     ] = "auto",
     blacklist: Annotated[
