@@ -107,7 +107,9 @@ def test_a_picture_of_another_size_fails_alone(localizer: Localizer, data: Path,
     wsol = write_wsol(tmp_path / "wsol", data, indices)
     text = (wsol / "image_sizes.txt").read_text()
     (wsol / "image_sizes.txt").write_text(text.replace("3.png,80,64", "3.png,81,64"))
-    report = evaluate_localization(localizer, [data / "images"], wsol, maps=["cam"]).report
+    evaluation = evaluate_localization(localizer, [data / "images"], wsol, maps=["cam"], ten_crop=True)
+    report = evaluation.report
+    assert (evaluation.scores.ten_crop["cam"][:, 0] < 0).tolist() == [number == 3 for number in range(8)]
     assert [failure.image for failure in report.failures] == ["3.png"]
     assert "80 x 64 pixels, its annotation says 81 x 64" in report.failures[0].error
     (wsol / "image_sizes.txt").write_text(text.replace(",80,", ",81,"))

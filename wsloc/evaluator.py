@@ -21,6 +21,7 @@ from wsloc.inputs.guesses import read_guesses
 from wsloc.inputs.images import find_images
 from wsloc.inputs.map_files import find_maps, other_maps
 from wsloc.methods import MAPS
+from wsloc.metrics.imagenet import NO_CLASS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.images_csv import ImageRow, images_csv
 from wsloc.outputs.manifest import versions
@@ -188,6 +189,9 @@ def evaluate_localization(
             scores.ten_crop[name] = ten_crop_guesses(
                 localizer, matched_files, name, batch_size=batch_size, workers=workers
             )
+        failed = {failure.image for failure in scores.failures}  # of another size than annotated, maybe
+        for best in scores.ten_crop.values():
+            best[[image in failed for image in scores.ids]] = NO_CLASS
     return _evaluation(
         scores, runs, [matching], annotated, blacklist, arguments=arguments, random_seed=random_seed
     )
