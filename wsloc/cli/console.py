@@ -22,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wsloc.errors import OutputError
+from wsloc.signals import check_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -117,6 +118,8 @@ class Talk:
     def progress(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
         """A bar with rate and remaining time on stderr, if that is a terminal; silent otherwise.
 
+        Signals that Python dropped are answered here, each time that something is done.
+
         Args:
             what: stands before the bar.
             total: images; None if their number is not known yet.
@@ -124,6 +127,7 @@ class Talk:
         Yields:
             `advance(images, what=None, total=None)`.
         """
+        check_signals()
         if self.quiet or not self.err.file.isatty():  # not is_terminal: FORCE_COLOR makes that true
             yield _say_nothing
             return
@@ -138,6 +142,7 @@ class Talk:
             task = bar.add_task(what, total=total)
 
             def advance(images: int, what: str | None = None, total: int | None = None) -> None:
+                check_signals()
                 bar.update(task, advance=images, description=what, total=total)
 
             yield advance
@@ -145,3 +150,4 @@ class Talk:
 
 def _say_nothing(*_advance: object, **_told: object) -> None:
     """Progress where nobody watches."""
+    check_signals()
