@@ -4,7 +4,9 @@ import errno
 import io
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -166,6 +168,26 @@ def test_a_full_disk_behind_stdout(streams: Callable[..., tuple[io.StringIO, io.
     streams(Full(errno.ENOSPC))
     with pytest.raises(OutputError, match="cannot write to the standard output: No space left on device"):
         say(how)
+
+
+def test_a_long_table_for_a_full_disk_is_one_line() -> None:
+    """Longer than the 8 KiB that are buffered; in a process of its own, which flushes once more as it ends."""
+    program = """
+from wsloc.cli.console import Talk
+from wsloc.errors import OutputError
+try:
+    Talk().table("t", ["c"], [["x" * 100]] * 200)
+except OutputError as error:
+    raise SystemExit(str(error))
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cannot write to the standard output: No space left on device\n",
+    )
 
 
 @pytest.mark.parametrize("how", ["line", "table", "document"])

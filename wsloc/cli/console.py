@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -93,9 +94,18 @@ class Talk:
             self._print(text, soft_wrap=True)
 
     def _print(self, what: Table | str, *, soft_wrap: bool = False) -> None:
-        with self.out.capture() as captured:
-            self.out.print(what, soft_wrap=soft_wrap)
-        self._write(captured.get())
+        # A console of its own: `Console.capture` writes to stdout and flushes it when its block ends.
+        text = io.StringIO()
+        console = Console(
+            file=text,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=self.out.width,
+            force_terminal=self.out.is_terminal,
+        )
+        console.print(what, soft_wrap=soft_wrap)
+        self._write(text.getvalue())
 
     def _write(self, text: str) -> None:
         """Write to stdout; a full disk behind it is an error like any other, a reader who left ends the command.
