@@ -95,8 +95,9 @@ def test_what_is_no_image_is_refused(ep: Localizer, tmp_path: Path, scenes: Path
 
 
 def test_batch_size_is_checked(ep: Localizer) -> None:
-    with pytest.raises(UnsupportedError, match="batch_size is at least 1, not 0"):
-        ep.localize([], batch_size=0)
+    for size in (0, 1.5):
+        with pytest.raises(UnsupportedError, match=f"batch_size is a whole number of at least 1, not {size}"):
+            ep.localize([], batch_size=size)  # type: ignore[arg-type]  # what is tested
 
 
 @pytest.mark.parametrize("name", PER_CLASS)
