@@ -18,8 +18,9 @@ from wsloc.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What rich would read as markup or a picture, and what no plain encoding holds.
-NAME = "photos/[bold]a[/bold] :star: ä \udcff.jpg"
+# What rich would read as markup or a picture, what no plain encoding holds, and what a terminal would obey.
+NAME = "photos/[bold]a[/bold] :star: ä \udcff\x1b[31m.jpg"
+SHOWN = "photos/[bold]a[/bold] :star: ä \\xff\\x1b[31m.jpg"
 
 
 class Terminal(io.StringIO):
@@ -92,9 +93,9 @@ def test_words_are_printed_as_they_are(streams: Callable[..., tuple[io.StringIO,
     talk.error(f"one\n  line {NAME}")
     talk.line(NAME)
     talk.table(NAME, [NAME], [[NAME]])
-    assert err.getvalue() == f"{NAME}\n{NAME}\none line {NAME}\n"
-    assert out.getvalue().startswith(f"{NAME}\n")
-    assert out.getvalue().count(NAME) == 4
+    assert err.getvalue() == f"{SHOWN}\n{SHOWN}\none line {SHOWN}\n"
+    assert out.getvalue().startswith(f"{SHOWN}\n")
+    assert out.getvalue().count(SHOWN) == 4
 
 
 def test_the_document_survives_any_encoding(streams: Callable[..., tuple[io.StringIO, io.StringIO]]) -> None:

@@ -72,6 +72,20 @@ def test_long_lists_are_cut(command: Command, make_checkpoint: Callable[..., Pat
     assert "class10" not in ran.stdout
 
 
+def test_words_of_a_stranger_do_not_reach_the_terminal(
+    command: Command, make_checkpoint: Callable[..., Path]
+) -> None:
+    from wsloc.records import Classes
+
+    names = ("\x1b[2J\x1b]0;owned\x07", "two\nlines")
+    path = make_checkpoint(classes=Classes(names, names), recipe={"\x1bkey": "\x9bvalue"}, task="multi-label")
+    ran = command("inspect", path)
+    assert ran.code == 0
+    assert all(sign == "\n" or sign.isprintable() for sign in ran.stdout)
+    assert r"\x1b[2J\x1b]0;owned\x07, two\nlines" in ran.stdout
+    assert json.loads(command("inspect", path, "--json").stdout)["class_names"] == list(names)
+
+
 def test_the_demo_is_known_by_name(command: Command) -> None:
     assert (Path(__file__).parent.parent.parent / "assets/demo-ep.pt").is_file()
     content = json.loads(command("inspect", "demo", "--json").stdout)

@@ -23,6 +23,7 @@ from wsloc.cli.inspect import inspect
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
 from wsloc.signals import Terminated, answer_signals, installed_answer
+from wsloc.words import printable
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
@@ -80,7 +81,7 @@ class ErrorBoundary(TyperGroup):
 
 
 def _fail(reason: object, code: int) -> int:
-    line = " ".join(str(reason).split())
+    line = printable(" ".join(str(reason).split()))
     sys.stderr.write(f"wsloc: {'' if code > EXIT_USAGE else 'error: '}{line}\n")
     return code
 

@@ -39,6 +39,7 @@ from wsloc.cli.options import (
     WorkersOption,
 )
 from wsloc.errors import ImageError, UsageError
+from wsloc.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,7 +192,7 @@ def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
     Raises:
         ImageError: if there is nothing but overlays, or one was named itself.
     """
-    from wsloc.inputs.images import find_images, printable
+    from wsloc.inputs.images import find_images
     from wsloc.outputs.earlier_run import earlier_overlays
 
     def place(path: Path) -> tuple[str, str]:

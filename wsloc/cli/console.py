@@ -24,6 +24,7 @@ from rich.text import Text
 
 from wsloc.errors import OutputError
 from wsloc.signals import check_signals
+from wsloc.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +45,8 @@ class _Rate(ProgressColumn):
 class Talk:
     """The command's voice: results on stdout, everything else on stderr, colour decided for each stream.
 
+    Words may come from anywhere (file names, other people's checkpoints): control characters are escaped.
+
     Args:
         as_json: print results as one JSON document instead of tables.
         quiet: no progress, notes or tables.
@@ -62,17 +65,17 @@ class Talk:
 
     def error(self, text: str) -> None:
         """A line on stderr, quiet or not."""
-        self.err.print(" ".join(text.split()), soft_wrap=True)
+        self.err.print(printable(" ".join(text.split())), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line on stderr, unless quiet."""
         if not self.quiet:
-            self.err.print(text, soft_wrap=True)
+            self.err.print(printable(text), soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """A line on stderr, if verbose."""
         if self.verbose and not self.quiet:
-            self.err.print(text, soft_wrap=True, style="dim")
+            self.err.print(printable(text), soft_wrap=True, style="dim")
 
     def document(self, content: Mapping[str, Any]) -> None:
         """The one JSON document that `--json` asks for, in ASCII: any reader's encoding will do."""
@@ -83,15 +86,15 @@ class Talk:
         """A table on stdout, unless quiet or JSON is asked for."""
         if self.as_json or self.quiet:
             return
-        table = Table(*columns, title=title, title_justify="left")
+        table = Table(*map(printable, columns), title=printable(title), title_justify="left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         self._print(table)
 
     def line(self, text: str) -> None:
         """A line on stdout, unless quiet or JSON is asked for."""
         if not (self.as_json or self.quiet):
-            self._print(text, soft_wrap=True)
+            self._print(printable(text), soft_wrap=True)
 
     def _print(self, what: Table | str, *, soft_wrap: bool = False) -> None:
         # A console of its own: `Console.capture` writes to stdout and flushes it when its block ends.
