@@ -174,6 +174,14 @@ def test_people_get_a_table(command: Command, ep_checkpoint: Path, scenes: Path,
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
+def test_overwriting_can_be_said(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
+    for option in ((), ("--overwrite",)):
+        for images in (scenes, scenes / "key.png"):
+            ran = command("boxes", images, "--checkpoint", ep_checkpoint, "-o", tmp_path, *option, "-q")
+            assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
+        assert [record.image for record in predictions(tmp_path)] == ["key.png"]
+
+
 def test_maps_that_say_nothing_are_noted(
     command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,14 @@ def boxes(
             rich_help_panel=RESULTS,
         ),
     ] = Path("wsloc-boxes"),
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
     overlays: Annotated[
         bool,
         typer.Option(
