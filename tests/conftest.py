@@ -68,7 +68,8 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(5)
             model = METHODS[method].build(backbone, len(classes)).model
-            for parameter in list(model.parameters())[-2:]:  # classes that differ, so that maps do
+            head = [value for name, value in model.named_parameters() if not name.startswith("bew")][-2:]
+            for parameter in head:  # classes that differ, so that maps do
                 torch.nn.init.normal_(parameter, std=2.0)
         path = folder / f"{len(list(folder.iterdir()))}-{method}.pt"
         settings = {"preprocessing": Preprocessing(image_size=48), "weights": model.state_dict(), **fields}
@@ -96,6 +97,14 @@ def ep(ep_checkpoint: Path) -> Localizer:
     from wsloc.loader import load
 
     return load(ep_checkpoint, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def bew(make_checkpoint: Callable[..., Path]) -> Localizer:
+    """A localizer of a network with BEW layers and Entropy Pooling, which has every map."""
+    from wsloc.loader import load
+
+    return load(make_checkpoint("bew"), device="cpu")
 
 
 @pytest.fixture(scope="session")

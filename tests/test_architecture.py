@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "wsloc"
 # Lowest first; files of one room may import each other without a circle.
 FLOORS = (
     ("errors",),
-    ("records", "files"),
+    ("records", "files", "signals", "words"),
     ("inputs",),
     ("networks",),
     ("methods",),

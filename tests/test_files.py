@@ -3,13 +3,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.files import replacing, write_bytes, write_text
+from wsloc.files import remove_abandoned, replacing, write_bytes, write_text
 
 
 def test_text_and_bytes_are_written(tmp_path: Path) -> None:
@@ -118,3 +120,26 @@ def test_files_of_one_stem_can_be_written_at_once(tmp_path: Path) -> None:
         for _ in range(20):
             list(pool.map(lambda name: write_text(tmp_path / name, name), names))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: name for name in names}
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        dead = process.pid
+    alive = os.getppid()
+    mine = (
+        f".a.jpg.{alive}.partial.jpg",
+        ".a.partial.jpg",
+        f"a.jpg.{dead}.partial.jpg",
+        f".a.{dead}.partial.jpg.b",
+    )
+    theirs = (
+        f".a.jpg.{dead}.partial.jpg",
+        f".c.{dead}.partial",
+        f".b.{os.getpid()}.partial.npz",
+        f".d.{10**30}.partial.txt",
+    )
+    for name in (*mine, *theirs):
+        (tmp_path / name).touch()
+    remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(mine)
+    remove_abandoned(tmp_path / "gone")

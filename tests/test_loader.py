@@ -71,7 +71,8 @@ def test_whatever_the_user_says_comes_first(ep_checkpoint: Path) -> None:
         ({"device": "abacus"}, "unknown device 'abacus'"),
         ({"device": "cuda:99"}, "no CUDA device for 'cuda:99' on this machine: use --device cpu"),
         ({"resize": "crop"}, "resize must be one of squash, keep, not 'crop'"),
-        ({"image_size": 0}, "image_size must be at least 1 pixel, not 0"),
+        ({"image_size": 0}, "image_size is a whole number of pixels from 1 to 8,192 .*, not 0"),
+        ({"image_size": 64.5}, "image_size is a whole number of pixels .*, not 64.5"),
         ({"image_size": 7}, "small_resnet takes inputs of at least 8 pixels a side, not 7"),
         ({"classes": ["a", "b"]}, r"2 class names \(2 different\) for a network with 6 outputs"),
         ({"classes": ["a"] * 6}, r"6 class names \(1 different\) for a network with 6 outputs"),
@@ -130,6 +131,13 @@ def test_weights_of_a_model_from_a_file(tmp_path: Path) -> None:
         wsloc.load("resnet18", weights=tmp_path / "weights.pth")
     with pytest.raises(CheckpointError, match=r"gone\.pth is not there"):
         wsloc.load("small_resnet", weights=tmp_path / "gone.pth")
+
+
+def test_what_is_no_source_is_refused() -> None:
+    with pytest.raises(
+        UnsupportedError, match="a checkpoint's path, a model's name or a torch module, not int"
+    ):
+        wsloc.load(3)  # type: ignore[arg-type]  # what is tested
 
 
 def test_unknown_models_are_refused() -> None:

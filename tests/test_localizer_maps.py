@@ -16,14 +16,17 @@ from wsloc.errors import ImageError, UnsupportedError
 from wsloc.inputs.images import find_images
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.localizer import MANY_CLASSES, Localizer
-from wsloc.methods import MAPS, MapKind
+from wsloc.methods import MAPS, METHODS, MapKind
 from wsloc.networks.network import Network
 from wsloc.records import Classes, Failure
 from wsloc.request import Request
+from wsloc.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy.typing as npt
 
 
 def shown(monkeypatch: pytest.MonkeyPatch, grid: list[list[float]], **kind: Any) -> None:
@@ -209,24 +212,66 @@ def test_ep_inference_leaves_a_gap_network_as_it_is(gap: Localizer, ep: Localize
         assert torch.equal(gap.network(images), logits)
 
 
-def test_bfloat16_is_close(gap: Localizer) -> None:
-    half = replace(gap, bfloat16=True)
-    for name in MAPS:
-        exact, rough = (one.localize(picture(), map=name) for one in (gap, half))
-        assert maps_of(rough).dtype == np.float32
-        assert not np.array_equal(maps_of(exact), maps_of(rough))
-        np.testing.assert_allclose(maps_of(rough), maps_of(exact), atol=0.15)
+@pytest.mark.parametrize("name", [*MAPS])
+def test_bfloat16_is_close(gap: Localizer, bew: Localizer, name: str) -> None:
+    own = bew if MAPS[name].branch else gap
+    exact, rough = (one.localize(picture(), map=name) for one in (own, replace(own, bfloat16=True)))
+    assert maps_of(rough).dtype == np.float32
+    assert not np.array_equal(maps_of(exact), maps_of(rough))
+    np.testing.assert_allclose(maps_of(rough), maps_of(exact), atol=0.15)
 
 
 @pytest.mark.parametrize("name", [*MAPS])
-def test_the_number_of_threads_does_not_matter(gap: Localizer, name: str) -> None:
+def test_the_number_of_threads_does_not_matter(gap: Localizer, bew: Localizer, name: str) -> None:
+    own = bew if MAPS[name].branch else gap
     before, pictures = torch.get_num_threads(), [picture(seed) for seed in range(4)]
     try:
         torch.set_num_threads(1)
-        one = gap.localize(pictures, map=name, classes="top5")
+        one = own.localize(pictures, map=name, classes="top5")
         torch.set_num_threads(3)
-        three = gap.localize(pictures, map=name, classes="top5")
+        three = own.localize(pictures, map=name, classes="top5")
     finally:
         torch.set_num_threads(before)
     for left, right in zip(one, three, strict=True):
         assert_close(left, right)
+
+
+def test_maps_of_branches_need_branches(gap: Localizer, make_checkpoint: Callable[..., Path]) -> None:
+    with pytest.raises(UnsupportedError, match="of BEW layer 1, and the network has 0: train one"):
+        gap.localize(picture(), map="entropy-bew1")
+    one = wsloc.load(make_checkpoint("bew", options={"layers": 1}, weights=_one_branch()), device="cpu")
+    assert maps_of(one.localize(picture(), map="entropy-bew1")).shape == (1, 48, 48)
+    with pytest.raises(UnsupportedError, match="of BEW layer 2, and the network has 1"):
+        one.localize(picture(), map="entropy-bew2")
+
+
+def _one_branch() -> dict[str, torch.Tensor]:
+    return METHODS["bew"].build("small_resnet", 6, {"layers": 1}).model.state_dict()
+
+
+# Scales and mirror images
+
+
+def mirrored(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels[:, ::-1])
+
+
+@pytest.mark.parametrize("name", ["entropy-class", "cam", "gradcam"])
+def test_mirror_images_are_averaged(gap: Localizer, name: str) -> None:
+    both = replace(gap, views=Views(flip=True))
+    pixels = picture(size=(48, 48))  # the input's size: no resize, which would not be symmetric
+    classes = [gap.localize(pixels).predictions[0].class_index]
+    found = both.localize(pixels, map=name, classes=classes)
+    other = both.localize(mirrored(pixels), map=name, classes=classes)
+    np.testing.assert_allclose(maps_of(found), maps_of(other)[..., ::-1], atol=2e-5)
+    plain = [gap.localize(one, map=name, classes=classes) for one in (pixels, mirrored(pixels))]
+    mean = (maps_of(plain[0]) + maps_of(plain[1])[..., ::-1]) / 2
+    expected = mean if name == "entropy-class" else mean / mean.max()
+    np.testing.assert_allclose(maps_of(found), expected, atol=2e-5)
+    assert found.predictions[0].probability == plain[0].predictions[0].probability
+
+
+@pytest.mark.parametrize("scales", [(), (0.0,), (-1.0,), (float("nan"),), (17.0,)])
+def test_scales_that_cannot_be_are_refused(gap_checkpoint: Path, scales: tuple[float, ...]) -> None:
+    with pytest.raises(UnsupportedError, match="scales are factors"):
+        wsloc.load(gap_checkpoint, scales=scales)

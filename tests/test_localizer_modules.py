@@ -127,3 +127,21 @@ def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch, gap: Local
     monkeypatch.setattr(gap.network, "observe", fail)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         gap.localize(picture())
+
+
+def test_a_module_of_doubles_is_explained_as_one_of_floats() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 8 * 8, 3))
+    records = [
+        wsloc.load(form, target_layer="1", preprocessing=Preprocessing(image_size=32)).localize(picture())
+        for form in (module, module.double())
+    ]
+    assert module[0].weight.dtype == torch.float64
+    assert_close(*records)
+
+
+def test_a_module_without_gradients_is_refused() -> None:
+    with torch.inference_mode():
+        module = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.Flatten(), nn.Linear(6 * 8 * 8, 3))
+    with pytest.raises(UnsupportedError, match=r"under torch\.inference_mode"):
+        wsloc.load(module, target_layer="0", preprocessing=Preprocessing(image_size=32))

@@ -39,7 +39,10 @@ def test_whatever_is_known_is_taken() -> None:
         ("map_threshold", 20, "map_threshold is a fraction in 0-1, not 20"),
         ("min_probability", 93, "min_probability is a fraction in 0-1, not 93"),
         ("min_probability", math.nan, "min_probability is a fraction in 0-1, not nan"),
-        ("boxes_per_class", 0, "boxes_per_class is at least 1, not 0"),
+        ("boxes_per_class", 0, "boxes_per_class is a whole number of at least 1, not 0"),
+        ("boxes_per_class", 1.5, "boxes_per_class is a whole number of at least 1, not 1.5"),
+        ("mass", "x", "mass is a number, not 'x'"),
+        ("min_probability", None, "min_probability is a number, not None"),
     ],
 )
 def test_anything_else_is_refused(option: str, value: object, words: str) -> None:
@@ -55,7 +58,9 @@ def test_classes_by_rank_by_name_and_by_image() -> None:
     labels = {"a/b.jpg": (2,), "c.jpg": (0, 4)}
     request = Request(classes=labels)
     assert request.names_classes
-    assert [request.named_classes(image) for image in ("a/b.jpg", "x/c.jpg", "d.jpg")] == [(2,), (0, 4), ()]
+    assert request.matched(["a/b.jpg", "x/c.jpg"]).classes == {"a/b.jpg": (2,), "x/c.jpg": (0, 4)}
+    assert request.matched(["x/c.jpg", "y/c.jpg"]).named_classes("y/c.jpg") == ()
+    assert Request(classes=5).matched(["a"]).classes == 5
 
 
 def test_the_keyword_arguments_are_the_attributes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ from wsloc.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+_TEMPORARY = re.compile(r"\..*\.([1-9]\d*)\.partial(?:\.[^.]*)?")
 
 
 @contextmanager
@@ -40,6 +44,30 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the temporary files that `replacing` left in a folder because its process was killed.
+
+    Those of living processes stay, unless they are of another user: then the number has gone to a stranger.
+    """
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is not None and not _is_alive(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there is another process of ours with this number."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def make_folder(folder: Path) -> None:

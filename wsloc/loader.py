@@ -80,6 +80,10 @@ def load(
         raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
     if task is not None and task not in TASKS:
         raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
+    if not isinstance(source, str | Path | nn.Module):
+        raise UnsupportedError(
+            f"expected a checkpoint's path, a model's name or a torch module, not {type(source).__name__}"
+        )
     views = Views(tuple(scales), flip)
     if isinstance(source, nn.Module):
         localizer = _from_module(source, target_layer, preprocessing, device)
@@ -187,7 +191,12 @@ def _from_module(
             "a module of your own needs target_layer= (the layer to explain) and preprocessing= "
             "(wsloc.Preprocessing(image_size=..., mean=..., std=...))"
         )
-    place = next(chain(module.parameters(), module.buffers()), torch.empty(0)).device
+    weights = list(chain(module.parameters(), module.buffers()))
+    if any(weight.is_inference() for weight in weights):
+        raise UnsupportedError(
+            "the module was made or loaded under torch.inference_mode, and cannot be differentiated: make it outside"
+        )
+    place = weights[0].device if weights else torch.device("cpu")
     wanted = place if device == "auto" else resolve_device(device)
     if wanted.type != place.type or wanted.index not in (None, place.index):
         raise UnsupportedError(f"the module is on {place}: move it to {wanted} first, or leave device= out")
@@ -238,13 +247,10 @@ def adapted_preprocessing(
     Raises:
         UnsupportedError: if a change is not possible, or inputs would be too small for the network.
     """
-    try:
-        if image_size is not None:
-            preprocessing = replace(preprocessing, image_size=image_size)
-        if resize is not None:
-            preprocessing = replace(preprocessing, resize=resize)
-    except ValueError as error:
-        raise UnsupportedError(str(error)) from error
+    if image_size is not None:
+        preprocessing = replace(preprocessing, image_size=image_size)
+    if resize is not None:
+        preprocessing = replace(preprocessing, resize=resize)
     smallest = 1 if isinstance(network, HookedNetwork) else network.family.smallest_input
     if preprocessing.image_size < smallest:
         raise UnsupportedError(

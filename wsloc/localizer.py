@@ -18,6 +18,7 @@ import torch
 from wsloc.errors import ImageError, MapError, UnsupportedError
 from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, load_batches
+from wsloc.inputs.number_kinds import is_whole
 from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.inputs.preprocessing import box_to_image
 from wsloc.methods import MAPS, require_map
@@ -124,8 +125,8 @@ class Localizer:
         """
         request = Request(classes=resolve_choice(classes, self.classes), **options)
         self.check(request)
-        if batch_size < 1:
-            raise UnsupportedError(f"batch_size is at least 1, not {batch_size}")
+        if not is_whole(batch_size) or batch_size < 1:
+            raise UnsupportedError(f"batch_size is a whole number of at least 1, not {batch_size!r}")
         pictures: Sequence[Any] = images if isinstance(images, list | tuple) else [images]
         found: list[Localization] = []
         for start in range(0, len(pictures), batch_size):
@@ -164,6 +165,7 @@ class Localizer:
             ImageError: if a worker process was killed.
         """
         self.check(request)
+        request = request.matched([file.image for file in files])
         batches = load_batches(
             files,
             self.preprocessing,

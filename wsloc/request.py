@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 from wsloc.errors import UnsupportedError
-from wsloc.inputs.class_labels import labels_of
+from wsloc.inputs.class_labels import labels_by_image
+from wsloc.inputs.number_kinds import is_real, is_whole
 from wsloc.methods import MAPS
 from wsloc.networks.map_operations import NORMALIZATIONS
 
@@ -70,13 +71,18 @@ class Request:
             value = getattr(self, option)
             if value is not None and value not in known:
                 raise UnsupportedError(f"unknown {option} {value!r}: choose one of {', '.join(known)}")
+        for option in ("mass", "map_threshold", "min_probability"):
+            if not is_real(getattr(self, option)):
+                raise UnsupportedError(f"{option} is a number, not {getattr(self, option)!r}")
         if not 0 < self.mass <= 1:
             raise UnsupportedError(f"mass is a fraction in (0, 1], not {self.mass}")
         for option in ("map_threshold", "min_probability"):
             if not 0 <= getattr(self, option) <= 1:
                 raise UnsupportedError(f"{option} is a fraction in 0-1, not {getattr(self, option)}")
-        if self.boxes_per_class < 1:
-            raise UnsupportedError(f"boxes_per_class is at least 1, not {self.boxes_per_class}")
+        if not is_whole(self.boxes_per_class) or self.boxes_per_class < 1:
+            raise UnsupportedError(
+                f"boxes_per_class is a whole number of at least 1, not {self.boxes_per_class!r}"
+            )
 
     @property
     def names_classes(self) -> bool:
@@ -87,4 +93,10 @@ class Request:
         """The classes that are named for an image; none if its labels are not known."""
         if isinstance(self.classes, int):
             return ()
-        return self.classes if isinstance(self.classes, tuple) else labels_of(image, self.classes) or ()
+        return self.classes if isinstance(self.classes, tuple) else self.classes.get(image, ())
+
+    def matched(self, images: Sequence[str]) -> Request:
+        """The same request, its labels by the ids of these images (see `labels_by_image`)."""
+        if isinstance(self.classes, int | tuple):
+            return self
+        return replace(self, classes=labels_by_image(images, self.classes))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from wsloc.errors import DataError, OutputError, UsageError
+from wsloc.errors import UsageError
+from wsloc.outputs.earlier_run import clear_earlier_run
 from wsloc.outputs.formats import CHECKS, FORMATS
 from wsloc.outputs.manifest import write_manifest
 from wsloc.outputs.maps import save_maps
 from wsloc.outputs.overlays import save_overlay
-from wsloc.outputs.paths import output_path, stem
+from wsloc.outputs.paths import output_path
 from wsloc.outputs.predictions import PredictionLog, read_predictions
 from wsloc.records import Failure, Localization
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 ALL_FORMATS = ("jsonl", *FORMATS, "npz")
 WRITERS = 2  # threads that draw and encode beside the network; both release Python's lock
-OWN_FILES = ("predictions.csv", "coco.json", "manifest.json", "yolo/classes.txt")
-LOGS = ("predictions.jsonl", "predictions.jsonl.partial")
 FLAT = 1e-6  # relative spread below which a map says nothing of where
 
 
@@ -120,7 +119,7 @@ def run_boxes(
     localizer.check(request)
     for name in set(options.formats) & set(CHECKS):
         CHECKS[name](lambda: (file.image for file in files), options.folder)
-    _clear(options.folder)
+    clear_earlier_run(options.folder)
     tally = _Tally()
     records_of_batches = localizer.localize_files(
         files,
@@ -220,40 +219,3 @@ def _write_pictures(localizer: Localizer, record: Localization, options: RunOpti
         save_overlay(output_path(options.folder / "overlays", record.image, ".jpg"), record.overlay())
     if "npz" in options.formats:
         save_maps(output_path(options.folder / "maps", record.image, ".npz"), record, localizer.classes)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what an earlier run of wsloc left in the folder, so that nothing stale stands among new results.
-
-    The earlier run's log tells which images it had. Without a log there was none, and nothing is removed.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: name a folder for the results")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        logs = [folder / name for name in LOGS if (folder / name).is_file()]
-        places: set[Path] = set()
-        for log in logs:
-            with suppress(DataError):  # somebody else's file, or a damaged one: what can be read is used
-                for record in read_predictions(log):
-                    for path in _named_after(record.image, folder):
-                        path.unlink(missing_ok=True)
-                        places |= {path.parent, *path.parent.parents}
-        own = [folder / name for name in OWN_FILES] if logs else []
-        for path in (*own, *logs):  # the logs last: without them the rest would stay
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
-    for place in sorted((place for place in places if folder in place.parents), reverse=True):
-        with suppress(OSError):  # it is not there, or holds other files
-            place.rmdir()
-
-
-def _named_after(image: str, folder: Path) -> tuple[Path, ...]:
-    """The files of an image in every format that has one an image."""
-    return (
-        output_path(folder / "overlays", image, ".jpg"),
-        output_path(folder / "maps", image, ".npz"),
-        output_path(folder / "voc", stem(image), ".xml"),
-        output_path(folder / "yolo", stem(image), ".txt"),
-    )

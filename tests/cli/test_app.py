@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 import wsloc
 from wsloc.cli import app as module
-from wsloc.cli.app import ErrorBoundary, Terminated, app
-from wsloc.errors import DataError, UsageError, WslocError
+from wsloc.cli.app import ErrorBoundary, app
+from wsloc.errors import DataError, OutputError, UsageError, WslocError
+from wsloc.signals import SignalAnswer, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,6 +63,48 @@ def boundary(error: BaseException | None) -> typer.Typer:
 def test_errors_become_a_line_and_a_code(error: BaseException | None, code: int, line: str) -> None:
     result = CliRunner().invoke(boundary(error), ["go"], catch_exceptions=False)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", line)
+
+
+@pytest.mark.parametrize(("error", "code"), [(None, 143), (RecursionError(), 143), (OutputError("x"), 143)])
+def test_a_signal_that_was_lost_in_a_library_ends_the_command_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, error: Exception | None, code: int
+) -> None:
+    """Dropped altogether, or turned into another error: torch's lazy imports do both."""
+    answer = SignalAnswer()
+    monkeypatch.setattr(module, "installed_answer", lambda: answer)
+    small = typer.Typer(cls=ErrorBoundary, pretty_exceptions_enable=False)
+
+    @small.callback()
+    def group() -> None: ...
+
+    @small.command(cls=module.Command)
+    def go() -> None:
+        answer.arrived = Terminated
+        if error is not None:
+            raise error
+
+    result = CliRunner().invoke(small, ["go"], catch_exceptions=False)
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", "wsloc: terminated\n")
+
+
+def test_a_signal_while_torch_is_loaded_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    answer = SignalAnswer()
+    monkeypatch.setattr(module, "installed_answer", lambda: answer)
+    loaded: list[str] = []
+
+    def load(name: str) -> None:
+        loaded.append(name)
+        answer(signal.SIGINT, None)
+
+    monkeypatch.setattr(module, "import_module", load)
+    result = CliRunner().invoke(app, ["boxes", str(tmp_path), "-o", str(tmp_path / "out")])
+    assert (result.exit_code, result.stderr) == (130, "wsloc: interrupted\n")
+    assert loaded == list(module.LOADED["boxes"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_command_says_what_it_loads() -> None:
+    assert set(module.LOADED) == set(COMMANDS)
 
 
 def test_flaws_are_not_hidden() -> None:

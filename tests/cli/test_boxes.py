@@ -174,6 +174,14 @@ def test_people_get_a_table(command: Command, ep_checkpoint: Path, scenes: Path,
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
+def test_overwriting_can_be_said(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
+    for option in ((), ("--overwrite",)):
+        for images in (scenes, scenes / "key.png"):
+            ran = command("boxes", images, "--checkpoint", ep_checkpoint, "-o", tmp_path, *option, "-q")
+            assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
+        assert [record.image for record in predictions(tmp_path)] == ["key.png"]
+
+
 def test_maps_that_say_nothing_are_noted(
     command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +248,27 @@ def test_its_own_overlays_are_no_images(
     assert ran.code == 1
     assert "no image found but the overlays of an earlier run" in ran.stderr
     assert len(list(overlays.rglob("*.jpg"))) == 4
+
+
+def test_ones_own_pictures_among_the_overlays_are_images(
+    command: Command, ep_checkpoint: Path, scenes_here: Path
+) -> None:
+    """Before the first run and after it, found in their folder or named; what was drawn is refused by name."""
+    overlays = scenes_here / "overlays"
+    overlays.mkdir()
+    (scenes_here / "key.png").rename(overlays / "mine.png")
+    for _ in range(2):
+        ran = command("boxes", ".", "--checkpoint", ep_checkpoint, "-o", ".", "--json")
+        assert (ran.code, json.loads(ran.stdout)["images"]) == (0, 4)
+    ran = command("boxes", "overlays/mine.png", "b", "--checkpoint", ep_checkpoint, "-o", ".", "--json")
+    assert (ran.code, json.loads(ran.stdout)["images"]) == (0, 2)
+    assert (overlays / "mine.png.jpg").exists()
+    (scenes_here / "list.txt").write_text("overlays/mine.png.jpg")
+    for place in ("overlays/mine.png.jpg", "@list.txt"):
+        ran = command("boxes", place, "b", "--checkpoint", ep_checkpoint, "-o", ".")
+        assert ran.code == 1
+        assert "overlays/mine.png.jpg was drawn by the earlier run in ., which is about to be" in ran.stderr
+    assert (overlays / "mine.png.jpg").exists()
 
 
 def test_the_demo(command: Command, tmp_path: Path) -> None:

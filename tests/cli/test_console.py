@@ -4,7 +4,9 @@ import errno
 import io
 import json
 import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +18,9 @@ from wsloc.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What rich would read as markup or a picture, and what no plain encoding holds.
-NAME = "photos/[bold]a[/bold] :star: ä \udcff.jpg"
+# What rich would read as markup or a picture, what no plain encoding holds, and what a terminal would obey.
+NAME = "photos/[bold]a[/bold] :star: ä \udcff\x1b[31m.jpg"
+SHOWN = "photos/[bold]a[/bold] :star: ä \\xff\\x1b[31m.jpg"
 
 
 class Terminal(io.StringIO):
@@ -90,9 +93,9 @@ def test_words_are_printed_as_they_are(streams: Callable[..., tuple[io.StringIO,
     talk.error(f"one\n  line {NAME}")
     talk.line(NAME)
     talk.table(NAME, [NAME], [[NAME]])
-    assert err.getvalue() == f"{NAME}\n{NAME}\none line {NAME}\n"
-    assert out.getvalue().startswith(f"{NAME}\n")
-    assert out.getvalue().count(NAME) == 4
+    assert err.getvalue() == f"{SHOWN}\n{SHOWN}\none line {SHOWN}\n"
+    assert out.getvalue().startswith(f"{SHOWN}\n")
+    assert out.getvalue().count(SHOWN) == 4
 
 
 def test_the_document_survives_any_encoding(streams: Callable[..., tuple[io.StringIO, io.StringIO]]) -> None:
@@ -166,6 +169,26 @@ def test_a_full_disk_behind_stdout(streams: Callable[..., tuple[io.StringIO, io.
     streams(Full(errno.ENOSPC))
     with pytest.raises(OutputError, match="cannot write to the standard output: No space left on device"):
         say(how)
+
+
+def test_a_long_table_for_a_full_disk_is_one_line() -> None:
+    """Longer than the 8 KiB that are buffered; in a process of its own, which flushes once more as it ends."""
+    program = """
+from wsloc.cli.console import Talk
+from wsloc.errors import OutputError
+try:
+    Talk().table("t", ["c"], [["x" * 100]] * 200)
+except OutputError as error:
+    raise SystemExit(str(error))
+"""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "cannot write to the standard output: No space left on device\n",
+    )
 
 
 @pytest.mark.parametrize("how", ["line", "table", "document"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 
 from tests.conftest import CLASSES
 from wsloc.inputs.preprocessing import Preprocessing
+from wsloc.networks.checkpoints import load_checkpoint, save_checkpoint
 from wsloc.networks.small_resnet import SmallResNet
 
 if TYPE_CHECKING:
@@ -70,6 +72,33 @@ def test_long_lists_are_cut(command: Command, make_checkpoint: Callable[..., Pat
     ran = command("inspect", make_checkpoint(classes=Classes(names, names)))
     assert "class9, ... (30)" in ran.stdout
     assert "class10" not in ran.stdout
+
+
+def test_words_of_a_stranger_do_not_reach_the_terminal(
+    command: Command, make_checkpoint: Callable[..., Path]
+) -> None:
+    from wsloc.records import Classes
+
+    names = ("\x1b[2J\x1b]0;owned\x07", "two\nlines")
+    path = make_checkpoint(classes=Classes(names, names), recipe={"\x1bkey": "\x9bvalue"}, task="multi-label")
+    ran = command("inspect", path)
+    assert ran.code == 0
+    assert all(sign == "\n" or sign.isprintable() for sign in ran.stdout)
+    assert r"\x1b[2J\x1b]0;owned\x07, two\nlines" in ran.stdout
+    assert json.loads(command("inspect", path, "--json").stdout)["class_names"] == list(names)
+
+
+def test_an_unknown_backbone_is_described_all_the_same(
+    command: Command, ep_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = replace(load_checkpoint(ep_checkpoint), backbone="resnet_of_tomorrow")
+    save_checkpoint(checkpoint, tmp_path / "new.pt")
+    ran = command("inspect", tmp_path / "new.pt", "--json")
+    assert (ran.code, ran.stderr.count("\n")) == (0, 1)
+    assert ran.stderr.startswith("new.pt cannot be used here: unknown backbone 'resnet_of_tomorrow'")
+    content = json.loads(ran.stdout)
+    assert (content["backbone"], content["stride"], content["classes"]) == ("resnet_of_tomorrow", None, 6)
+    assert "resnet_of_tomorrow" in command("inspect", tmp_path / "new.pt").stdout
 
 
 def test_the_demo_is_known_by_name(command: Command) -> None:

@@ -11,8 +11,9 @@ from typer.main import get_command
 from wsloc.cli import options
 from wsloc.cli.app import app
 from wsloc.cli.boxes import boxes
+from wsloc.errors import UsageError
 from wsloc.inputs.preprocessing import RESIZES
-from wsloc.methods import MAPS
+from wsloc.methods import LAYERS, MAPS
 from wsloc.request import BOX_RULES, Request
 from wsloc.runner import ALL_FORMATS, RunOptions
 
@@ -29,6 +30,7 @@ def test_the_choices_are_those_of_the_library() -> None:
     assert [name.value for name in options.MapName] == list(MAPS)
     assert [rule.value for rule in options.BoxRule] == list(BOX_RULES)
     assert [way.value for way in options.Resize] == list(RESIZES)
+    assert [layer.value for layer in options.LayerName] == list(LAYERS)
 
 
 def test_the_choices_are_named_in_the_help() -> None:
@@ -84,3 +86,20 @@ def test_every_option_has_its_words(command: Callable[..., Outcome], name: str) 
     for parameter in described.params:
         assert all(spelling in ran.stdout for spelling in parameter.opts if spelling.startswith("-"))
     assert "…" not in ran.stdout
+
+
+def test_a_layer_goes_with_entropy() -> None:
+    entropy, cam = options.MapName.entropy, options.MapName.cam
+    assert options.layer_map(None, None) is None
+    assert options.layer_map(cam, None) == "cam"
+    assert [options.layer_map(entropy, layer) for layer in options.LayerName] == [*LAYERS.values()]
+    for other in (None, cam):
+        with pytest.raises(UsageError, match="--layer goes with --map entropy"):
+            options.layer_map(other, options.LayerName.bew1)
+
+
+def test_scales_are_numbers() -> None:
+    assert options.scale_list("1,1.5") == (1.0, 1.5)
+    for text in ("", "1,", "big"):
+        with pytest.raises(UsageError, match="--scales is a list of numbers"):
+            options.scale_list(text)

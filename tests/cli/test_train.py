@@ -15,13 +15,13 @@ import pytest
 import torch
 
 from tests.training.tiny_data import folder_per_class, labels_csv
-from wsloc.cli.app import Terminated
 from wsloc.cli.console import Talk
 from wsloc.cli.options import Precision
 from wsloc.cli.train import training_precision
 from wsloc.files import write_bytes
 from wsloc.methods import cam
 from wsloc.networks.checkpoints import load_checkpoint
+from wsloc.signals import Terminated
 from wsloc.training import files as training_files
 from wsloc.training.epochs import Learner
 from wsloc.training.files import TrainingFiles

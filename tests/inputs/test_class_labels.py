@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from wsloc.errors import DataError
-from wsloc.inputs.class_labels import labels_of, read_labels, resolve_choice, resolve_class
+from wsloc.inputs.class_labels import labels_by_image, read_labels, resolve_choice, resolve_class
 from wsloc.records import Classes
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def test_choices() -> None:
     assert resolve_choice(["top5"], BIRDS) == 5
     assert resolve_choice("goldfish", BIRDS) == (0,)
     assert resolve_choice(2, BIRDS) == (2,)
+    assert resolve_choice(np.int64(2), BIRDS) == (2,)  # type: ignore[arg-type]  # it is no int
+    assert resolve_choice(np.arange(2), BIRDS) == (0, 1)  # type: ignore[arg-type]  # nor is this a sequence
     assert resolve_choice(("n04", "goldfish", "3"), BIRDS) == (3, 0)
 
 
@@ -78,9 +81,12 @@ def test_choices() -> None:
         (["goldfish", "top5"], "top5 stands alone"),
         ([], "no class is named"),
         (["cod"], "no class 'cod'"),
+        (1.5, r"an index, a name, or a list of these, not 1\.5"),
+        ([1.5], r"no class '1\.5'"),
+        (None, "an index, a name, or a list of these, not None"),
     ],
 )
-def test_choices_that_make_no_sense(wanted: list[str], message: str) -> None:
+def test_choices_that_make_no_sense(wanted: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         resolve_choice(wanted, BIRDS)
 
@@ -90,16 +96,21 @@ def test_labels_come_from_a_csv_of_any_name(tmp_path: Path) -> None:
     path.write_text("image,label\na/1.jpg,goldfish;n02;0\n2.jpg,3\n")
     labels = read_labels(path, BIRDS)
     assert labels == {"a/1.jpg": (0, 1), "2.jpg": (3,)}
-    assert labels_of("a/1.jpg", labels) == (0, 1)
-    assert labels_of("b/2.jpg", labels) == (3,)
-    assert labels_of("1.jpg", labels) is None
+    assert labels_by_image(["a/1.jpg", "b/2.jpg", "1.jpg"], labels) == {"a/1.jpg": (0, 1), "b/2.jpg": (3,)}
+
+
+def test_a_bare_name_is_not_shared() -> None:
+    labels = {"x.jpg": (1,), "b/y.jpg": (2,)}
+    assert labels_by_image(["a/x.jpg", "a/y.jpg"], labels) == {"a/x.jpg": (1,)}
+    assert labels_by_image(["a/x.jpg", "b/x.jpg", "b/y.jpg"], labels) == {"b/y.jpg": (2,)}
+    assert labels_by_image(["a/x.jpg", "x.jpg"], labels) == {"x.jpg": (1,)}
 
 
 def test_labels_come_from_tiny_imagenets_list_without_its_pictures(tmp_path: Path) -> None:
     path = tmp_path / "val_annotations.txt"
     path.write_text("val_0.JPEG\tn03\t0\t0\t9\t9\n")
     labels = read_labels(path, BIRDS)
-    assert labels_of("images/val_0.JPEG", labels) == (2,)
+    assert labels_by_image(["images/val_0.JPEG"], labels) == {"images/val_0.JPEG": (2,)}
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,16 @@ def test_a_killed_worker_names_the_images(files: list[ImageFile], monkeypatch: p
         "images 5 to 6 of 7 (4.png to 5.png): a worker process was lost (SIGKILL: out of memory?): "
         "try a smaller --batch-size, or --workers 0"
     )
+
+
+def test_an_input_that_does_not_fit_into_memory_is_that_images_failure(
+    files: list[ImageFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", refuse)
+    assert load(files[0], SMALL, with_picture=False) == Failure(
+        "0.png",
+        f"{files[0].path}: an input of 16 x 16 pixels does not fit into memory: try a smaller --image-size",
+    )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from wsloc.errors import CheckpointError
+from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.inputs.images import decode
 from wsloc.inputs.preprocessing import RESIZES, Preprocessing, box_to_image
 
@@ -144,6 +144,7 @@ def test_a_preprocessing_survives_json() -> None:
         {"std": "abc"},
         {"resize": "crop"},
         {"image_size": 0},
+        {"image_size": 10**9},
         {"image_size": math.inf},
         {"image_size": "wide"},
     ],
@@ -151,6 +152,23 @@ def test_a_preprocessing_survives_json() -> None:
 def test_a_stored_preprocessing_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(CheckpointError, match="preprocessing it holds cannot be read"):
         Preprocessing.from_dict({**Preprocessing().to_dict(), **change})
+
+
+@pytest.mark.parametrize("size", [0, -3, 8193, 999_999, 64.5, "64", None])
+def test_sizes_that_no_input_has_are_refused(size: Any) -> None:
+    with pytest.raises(UnsupportedError, match=r"image_size is a whole number of pixels from 1 to 8,192 \("):
+        Preprocessing(image_size=size)
+
+
+def test_other_values_out_of_range_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="resize must be one of squash, keep, not 'zoom'"):
+        Preprocessing(resize="zoom")
+    with pytest.raises(UnsupportedError, match="std above 0"):
+        Preprocessing(std=(0.0, 1.0, 1.0))
+
+
+def test_numpy_sizes_are_numbers_like_others() -> None:
+    assert json.dumps(Preprocessing(image_size=np.int64(64)).to_dict())  # type: ignore[arg-type]  # it is no int
 
 
 def test_a_stored_preprocessing_must_be_whole() -> None:

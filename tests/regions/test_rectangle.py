@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import FrozenInstanceError
 from fractions import Fraction
 from statistics import median
@@ -73,6 +74,18 @@ def test_equals_the_definition_on_small_maps(kind: str) -> None:
         rectangle = smallest_rectangle(values, mass)
         assert (corners(rectangle), rectangle.mass) == (box, float(inside)), (values, mass)
         checked += 1
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 5), (224, 224)])
+def test_what_exact_means(shape: tuple[int, int]) -> None:
+    """Exact on the map rounded to 2**-k of the power of two above its maximum, as the docstring has it."""
+    k = 62 - math.ceil(math.log2(shape[0] * shape[1]))
+    values = np.zeros(shape)
+    values[0, 0] = 0.75  # of the next power of two, 1
+    for share, counts in ((0.51, True), (0.49, False)):
+        values[-1, -1] = share * 2.0**-k
+        whole = corners(smallest_rectangle(values, 1)) == (0, 0, *shape)
+        assert whole == counts, share
 
 
 def test_equals_two_pointers_on_medium_maps() -> None:

@@ -7,13 +7,13 @@ Exit codes: 0 done; 1 an expected failure, one line on stderr; 2 usage; 3 finish
 from __future__ import annotations
 
 import io
-import signal
 import sys
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from wsloc import __version__
 from wsloc.cli.boxes import boxes
@@ -22,15 +22,41 @@ from wsloc.cli.eval import evaluate
 from wsloc.cli.inspect import inspect
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
-
-if TYPE_CHECKING:
-    from types import FrameType
+from wsloc.signals import Terminated, answer_signals, installed_answer
+from wsloc.words import printable
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 
-class Terminated(BaseException):
-    """SIGTERM arrived: files are closed on the way out, as after Ctrl-C."""
+# What each command loads, torch among it; before it starts, since signals that arrive meanwhile must wait: Python
+# drops what rises inside its import machinery, or leaves a library half loaded.
+LOADED = {
+    "boxes": ("wsloc.loader", "wsloc.runner"),
+    "eval": ("wsloc.evaluator",),
+    "train": ("wsloc.trainer",),
+    "inspect": ("wsloc.loader",),
+    "import": ("wsloc.loader",),
+}
+ENDS = {KeyboardInterrupt: ("interrupted", EXIT_INTERRUPTED), Terminated: ("terminated", EXIT_TERMINATED)}
+
+
+class Command(TyperCommand):
+    """A command whose modules are loaded first, and which is stopped by signals from then on."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]  # Typer's own context type
+        """Load its modules and run it; a signal that Python dropped is answered at the end."""
+        for name in LOADED.get(self.name or "", ()):
+            import_module(name)
+        answer = installed_answer()
+        if answer is None:
+            return super().invoke(ctx)
+        try:
+            answer.begin()
+            result = super().invoke(ctx)
+            answer.check()
+        finally:
+            answer.end()
+        return result
 
 
 class ErrorBoundary(TyperGroup):
@@ -40,19 +66,22 @@ class ErrorBoundary(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except UsageError as error:
-            code = _fail(error, EXIT_USAGE)
-        except WslocError as error:
-            code = _fail(error, EXIT_FAILED)
-        except KeyboardInterrupt:
-            code = _fail("interrupted", EXIT_INTERRUPTED)
-        except Terminated:
-            code = _fail("terminated", EXIT_TERMINATED)
+        except (KeyboardInterrupt, Terminated) as signalled:
+            code = _fail(*ENDS[type(signalled)])
+        except Exception as error:
+            answer = installed_answer()
+            if answer is not None and answer.arrived is not None:
+                # A signal rises anywhere: inside a library's own code it may come out as any other error.
+                code = _fail(*ENDS[answer.arrived])
+            elif isinstance(error, WslocError):
+                code = _fail(error, EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED)
+            else:
+                raise
         raise typer.Exit(code)
 
 
 def _fail(reason: object, code: int) -> int:
-    line = " ".join(str(reason).split())
+    line = printable(" ".join(str(reason).split()))
     sys.stderr.write(f"wsloc: {'' if code > EXIT_USAGE else 'error: '}{line}\n")
     return code
 
@@ -82,16 +111,16 @@ def wsloc(
     """Weakly-supervised localization and explanation: maps and boxes from image-level labels alone."""
 
 
-app.command()(boxes)
-app.command(name="eval")(evaluate)
-app.command()(train)
-app.command()(inspect)
-app.command(name="import")(import_weights)
+app.command(cls=Command)(boxes)
+app.command(name="eval", cls=Command)(evaluate)
+app.command(cls=Command)(train)
+app.command(cls=Command)(inspect)
+app.command(name="import", cls=Command)(import_weights)
 
 
 def main() -> None:
     """The installed command."""
-    _answer_signals()
+    answer_signals()
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # of the libraries below: what users must know is said as a note
     for stream in (sys.stdout, sys.stderr):
@@ -99,19 +128,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # whatever a file is called
     try:
         app()
-    except Terminated:  # before or after the command itself
+    except Terminated:  # after the command itself: before it, signals are only remembered
         sys.exit(EXIT_TERMINATED)
-
-
-def _answer_signals() -> None:
-    """Have Ctrl-C and SIGTERM raised where they can be caught."""
-
-    def answer(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGTERM:
-            signal.signal(number, signal.SIG_IGN)  # files are being closed: once is enough
-            raise Terminated
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
-            signal.signal(number, answer)

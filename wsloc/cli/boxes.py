@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,6 +44,7 @@ from wsloc.cli.options import (
     scale_list,
 )
 from wsloc.errors import ImageError, UsageError
+from wsloc.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +85,14 @@ def boxes(
             rich_help_panel=RESULTS,
         ),
     ] = Path("wsloc-boxes"),
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
     overlays: Annotated[
         bool,
         typer.Option(
@@ -194,21 +204,38 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
 def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
     """The images named, without the overlays that an earlier run left in the output folder.
 
-    Those are about to be replaced, and `wsloc boxes .` would find them.
+    Those are about to be replaced, and `wsloc boxes .` would find them. Pictures that no earlier run's log accounts
+    for are images like others, wherever they are.
+
+    Raises:
+        ImageError: if there is nothing but overlays, or one was named itself.
     """
     from wsloc.inputs.images import find_images
+    from wsloc.outputs.earlier_run import earlier_overlays
+
+    def place(path: Path) -> tuple[str, str]:
+        return real_folder(path.parent), path.name
 
     files = find_images(images)
-    overlays = output / "overlays"
-    if not overlays.is_dir():
+    if not (output / "overlays").is_dir():
         return files
-    real = Path(os.path.realpath(overlays))
-    files = [file for file in files if not Path(os.path.realpath(file.path)).is_relative_to(real)]
-    if not files:
+    real_folder = cache(os.path.realpath)
+    overlays = {place(path) for path in earlier_overlays(output)}
+    kept = [file for file in files if place(file.path) not in overlays]
+    if len(kept) == len(files):
+        return files
+    named = [image for image in images if not Path(image).is_dir()]
+    for file in find_images(named) if named else ():
+        if place(file.path) in overlays:
+            raise ImageError(
+                f"{printable(file.path)} was drawn by the earlier run in {output}, which is about to be replaced: "
+                "name another --output"
+            )
+    if not kept:
         raise ImageError(
-            f"no image found but the overlays of an earlier run, {overlays}: name another --output"
+            f"no image found but the overlays of an earlier run, {output / 'overlays'}: name another --output"
         )
-    return files
+    return kept
 
 
 def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -22,6 +23,8 @@ from rich.table import Table
 from rich.text import Text
 
 from wsloc.errors import OutputError
+from wsloc.signals import check_signals
+from wsloc.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +45,8 @@ class _Rate(ProgressColumn):
 class Talk:
     """The command's voice: results on stdout, everything else on stderr, colour decided for each stream.
 
+    Words may come from anywhere (file names, other people's checkpoints): control characters are escaped.
+
     Args:
         as_json: print results as one JSON document instead of tables.
         quiet: no progress, notes or tables.
@@ -60,17 +65,17 @@ class Talk:
 
     def error(self, text: str) -> None:
         """A line on stderr, quiet or not."""
-        self.err.print(" ".join(text.split()), soft_wrap=True)
+        self.err.print(printable(" ".join(text.split())), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """A line on stderr, unless quiet."""
         if not self.quiet:
-            self.err.print(text, soft_wrap=True)
+            self.err.print(printable(text), soft_wrap=True)
 
     def detail(self, text: str) -> None:
         """A line on stderr, if verbose."""
         if self.verbose and not self.quiet:
-            self.err.print(text, soft_wrap=True, style="dim")
+            self.err.print(printable(text), soft_wrap=True, style="dim")
 
     def document(self, content: Mapping[str, Any]) -> None:
         """The one JSON document that `--json` asks for, in ASCII: any reader's encoding will do."""
@@ -81,20 +86,29 @@ class Talk:
         """A table on stdout, unless quiet or JSON is asked for."""
         if self.as_json or self.quiet:
             return
-        table = Table(*columns, title=title, title_justify="left")
+        table = Table(*map(printable, columns), title=printable(title), title_justify="left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         self._print(table)
 
     def line(self, text: str) -> None:
         """A line on stdout, unless quiet or JSON is asked for."""
         if not (self.as_json or self.quiet):
-            self._print(text, soft_wrap=True)
+            self._print(printable(text), soft_wrap=True)
 
     def _print(self, what: Table | str, *, soft_wrap: bool = False) -> None:
-        with self.out.capture() as captured:
-            self.out.print(what, soft_wrap=soft_wrap)
-        self._write(captured.get())
+        # A console of its own: `Console.capture` writes to stdout and flushes it when its block ends.
+        text = io.StringIO()
+        console = Console(
+            file=text,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            width=self.out.width,
+            force_terminal=self.out.is_terminal,
+        )
+        console.print(what, soft_wrap=soft_wrap)
+        self._write(text.getvalue())
 
     def _write(self, text: str) -> None:
         """Write to stdout; a full disk behind it is an error like any other, a reader who left ends the command.
@@ -117,6 +131,8 @@ class Talk:
     def progress(self, what: str, total: int | None) -> Iterator[Callable[..., None]]:
         """A bar with rate and remaining time on stderr, if that is a terminal; silent otherwise.
 
+        Signals that Python dropped are answered here, each time that something is done.
+
         Args:
             what: stands before the bar.
             total: images; None if their number is not known yet.
@@ -124,6 +140,7 @@ class Talk:
         Yields:
             `advance(images, what=None, total=None)`.
         """
+        check_signals()
         if self.quiet or not self.err.file.isatty():  # not is_terminal: FORCE_COLOR makes that true
             yield _say_nothing
             return
@@ -138,6 +155,7 @@ class Talk:
             task = bar.add_task(what, total=total)
 
             def advance(images: int, what: str | None = None, total: int | None = None) -> None:
+                check_signals()
                 bar.update(task, advance=images, description=what, total=total)
 
             yield advance
@@ -145,3 +163,4 @@ class Talk:
 
 def _say_nothing(*_advance: object, **_told: object) -> None:
     """Progress where nobody watches."""
+    check_signals()

@@ -9,6 +9,7 @@ import typer
 
 from wsloc.cli.console import Talk
 from wsloc.cli.options import JsonOption
+from wsloc.errors import UnsupportedError
 
 # What a batch norm counts, rather than learns.
 COUNTED = ("running_mean", "running_var", "num_batches_tracked")
@@ -26,9 +27,16 @@ def inspect(
     from wsloc.networks.backbones import backbone_family
     from wsloc.networks.checkpoints import load_checkpoint
 
+    talk = Talk(as_json=as_json)
     path = checkpoint_path(checkpoint)
     found = load_checkpoint(path)
-    family = backbone_family(found.backbone)
+    try:
+        stride = backbone_family(found.backbone).stride
+    except (
+        UnsupportedError
+    ) as error:  # of a newer wsloc, or a stranger's: what it holds can be told all the same
+        stride = None
+        talk.note(f"{path.name} cannot be used here: {error}")
     parameters = sum(value.numel() for name, value in found.weights.items() if not name.endswith(COUNTED))
     content = {
         "file": str(path),
@@ -36,7 +44,7 @@ def inspect(
         "method": found.method,
         "task": found.task,
         "backbone": found.backbone,
-        "stride": family.stride,
+        "stride": stride,
         "parameters": parameters,
         "classes": len(found.classes),
         "class_ids": list(found.classes.ids),
@@ -46,7 +54,6 @@ def inspect(
         "recipe": found.recipe,
         "data": found.data,
     }
-    talk = Talk(as_json=as_json)
     talk.table(path.name, ["", "content"], _rows(content))
     talk.document(content)
 

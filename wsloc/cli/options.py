@@ -138,7 +138,7 @@ MapOption = Annotated[
         "--map",
         metavar="MAP",
         help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
-        "head; gradcam for any.",
+        "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches.",
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations import labels_csv, tiny_imagenet
+from wsloc.inputs.number_kinds import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,18 +68,22 @@ def resolve_choice(wanted: str | int | Sequence[str | int], classes: Classes) ->
     """`top1` and `top5` as that number; anything else as the indices of the classes named, each once.
 
     Raises:
-        DataError: if a class is not known, or a top is mixed with names.
+        DataError: if a class is not known, a top is mixed with names, or it is something else altogether.
     """
-    if isinstance(wanted, str | int):
-        wanted = [wanted]
-    tops = [str(label) for label in wanted if str(label) in TOP]
-    if tops and len(wanted) > 1:
+    given: Any = wanted
+    if isinstance(given, str) or is_whole(given):
+        given = [given]
+    if not isinstance(given, Iterable):
+        raise DataError(f"classes are top1, top5, an index, a name, or a list of these, not {wanted!r}")
+    labels = [int(label) if is_whole(label) else str(label) for label in given]
+    tops = [str(label) for label in labels if str(label) in TOP]
+    if tops and len(labels) > 1:
         raise DataError(f"{tops[0]} stands alone: it cannot be joined with other classes")
     if tops:
         return TOP[tops[0]]
-    if not wanted:
+    if not labels:
         raise DataError("no class is named: top1, top5, or names of classes")
-    return tuple(dict.fromkeys(resolve_class(label, classes) for label in wanted))
+    return tuple(dict.fromkeys(resolve_class(label, classes) for label in labels))
 
 
 def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
@@ -106,6 +113,15 @@ def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
     return labels
 
 
-def labels_of(image: str, labels: Mapping[str, ClassIndices]) -> ClassIndices | None:
-    """The labels of an image, by its id or, failing that, its bare file name; None without any."""
-    return labels.get(image) or labels.get(image.rsplit("/", 1)[-1])
+def labels_by_image(images: Sequence[str], labels: Mapping[str, ClassIndices]) -> dict[str, ClassIndices]:
+    """The labels of each image of a run, by its id or, where no other image is called so, its bare file name.
+
+    Images without labels are left out: `a/x.jpg` and `b/x.jpg` do not share what is said of `x.jpg`.
+    """
+    bare = {image: image.rsplit("/", 1)[-1] for image in images}
+    called = Counter(bare.values())
+    found = {
+        image: labels.get(image) or (labels.get(name) if called[name] == 1 else None)
+        for image, name in bare.items()
+    }
+    return {image: named for image, named in found.items() if named}

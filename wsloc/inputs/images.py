@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import stat
 import threading
 import warnings
@@ -21,6 +20,8 @@ from PIL import ImageFile as PillowFile
 
 from wsloc.errors import DataError, ImageError
 from wsloc.records import ImageFile
+from wsloc.words import printable as printable  # noqa: PLC0414 - public here
+from wsloc.words import utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +87,7 @@ def find_images(places: Sequence[str | Path]) -> list[ImageFile]:
         count = Counter(ids)
         ids = [name if count[name] == 1 else long for name, long in zip(ids, longer, strict=True)]
     return [
-        ImageFile(_utf8(image), candidate.path) for image, candidate in zip(ids, found.values(), strict=True)
+        ImageFile(utf8(image), candidate.path) for image, candidate in zip(ids, found.values(), strict=True)
     ]
 
 
@@ -157,17 +158,6 @@ def _listed(path: Path) -> Iterator[_Found]:
         if entry and not entry.startswith("#"):
             file = path.parent / entry
             yield _Found(file, Path(entry).as_posix(), file.name or entry)
-
-
-def _utf8(text: str) -> str:
-    """A path's text with undecodable bytes, for which Python has lone surrogates, written out in hexadecimal."""
-    return re.sub("[\ud800-\udfff]", lambda sign: f"\\x{ord(sign[0]) & 0xFF:02x}", text)
-
-
-def printable(path: str | Path) -> str:
-    """A path for one line of a message: line feeds, other control characters and undecodable bytes escaped."""
-    text = _utf8(str(path))
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def picture_size(path: Path) -> tuple[int, int]:

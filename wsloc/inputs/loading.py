@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from wsloc.errors import ImageError
-from wsloc.inputs.images import decode
+from wsloc.inputs.images import decode, printable
 from wsloc.inputs.workers import LostWorkerError, read_ahead
 from wsloc.records import Failure, ImageFile
 
@@ -49,21 +49,34 @@ def load(file: ImageFile, preprocessing: Preprocessing, *, with_picture: bool) -
         picture = decode(file.path)
     except ImageError as error:
         return Failure(file.image, str(error))
-    return prepare(file.image, picture, preprocessing, with_picture=with_picture)
+    try:
+        return prepare(file.image, picture, preprocessing, with_picture=with_picture)
+    except ImageError as error:
+        return Failure(file.image, f"{printable(file.path)}: {error}")
 
 
 def prepare(
     image: str, picture: Image.Image, preprocessing: Preprocessing, *, with_picture: bool
 ) -> LoadedImage:
-    """An upright RGB picture at the input's size, with a copy to draw on where asked for."""
+    """An upright RGB picture at the input's size, with a copy to draw on where asked for.
+
+    Raises:
+        ImageError: if that does not fit into memory; does not name the image.
+    """
     size = (picture.height, picture.width)
-    pixels = preprocessing.resized(picture)
-    if not with_picture:
-        return LoadedImage(image, size, pixels, None)
-    if max(size) > PICTURE_LIMIT:
-        picture = picture.copy()
-        picture.thumbnail((PICTURE_LIMIT, PICTURE_LIMIT), Image.Resampling.BILINEAR)
-    return LoadedImage(image, size, pixels, np.asarray(picture))
+    try:
+        pixels = preprocessing.resized(picture)
+        if not with_picture:
+            return LoadedImage(image, size, pixels, None)
+        if max(size) > PICTURE_LIMIT:
+            picture = picture.copy()
+            picture.thumbnail((PICTURE_LIMIT, PICTURE_LIMIT), Image.Resampling.BILINEAR)
+        return LoadedImage(image, size, pixels, np.asarray(picture))
+    except MemoryError as error:
+        height, width = preprocessing.input_size(size)
+        raise ImageError(
+            f"an input of {width} x {height} pixels does not fit into memory: try a smaller --image-size"
+        ) from error
 
 
 def load_batches(

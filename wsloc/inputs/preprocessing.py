@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from wsloc.errors import CheckpointError
+from wsloc.errors import CheckpointError, UnsupportedError
+from wsloc.inputs.number_kinds import is_whole
 
 if TYPE_CHECKING:
     from wsloc.records import Box
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIZES = ("squash", "keep")
+LARGEST_SIZE = 8192
 LONGEST_ASPECT = 4  # `keep` squashes beyond it: a 1 x 5,000 pixel image must not become 64 x 320,000
 
 
@@ -33,6 +35,9 @@ class Preprocessing:
             its aspect ratio (up to 4 : 1, squashed beyond that).
         mean: subtracted from RGB values in 0-1.
         std: divides the difference.
+
+    Raises:
+        UnsupportedError: if one of them is out of its range.
     """
 
     image_size: int = 224
@@ -42,11 +47,17 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZES:
-            raise ValueError(f"resize must be one of {', '.join(RESIZES)}, not {self.resize!r}")
-        if self.image_size < 1:
-            raise ValueError(f"image_size must be at least 1 pixel, not {self.image_size}")
+            raise UnsupportedError(f"resize must be one of {', '.join(RESIZES)}, not {self.resize!r}")
+        if not is_whole(self.image_size) or not 1 <= self.image_size <= LARGEST_SIZE:
+            raise UnsupportedError(
+                f"image_size is a whole number of pixels from 1 to {LARGEST_SIZE:,} (one such input takes 0.8 GB), "
+                f"not {self.image_size}"
+            )
+        object.__setattr__(self, "image_size", int(self.image_size))  # NumPy's integers are no JSON
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
-            raise ValueError(f"mean and std must be finite and std above 0, not {self.mean} and {self.std}")
+            raise UnsupportedError(
+                f"mean and std must be finite and std above 0, not {self.mean} and {self.std}"
+            )
 
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the input for a picture of `image_size` = (height, width)."""
@@ -101,7 +112,7 @@ class Preprocessing:
                 mean=(mean_r, mean_g, mean_b),
                 std=(std_r, std_g, std_b),
             )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, UnsupportedError) as error:
             raise CheckpointError(f"the preprocessing it holds cannot be read ({error})") from error
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 import traceback
 import warnings
-from contextlib import contextmanager
 from multiprocessing import Pipe, Process
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wsloc.errors import WslocError
+from wsloc.signals import signals_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
-    from types import FrameType
 
 Result = TypeVar("Result")
 
@@ -57,7 +54,7 @@ def read_ahead(work: Callable[[int], Result], count: int, workers: int) -> Itera
     crew: list[_Worker[Result]] = []
     try:
         for first in range(workers):
-            with _signals_waiting():
+            with signals_waiting():
                 crew.append(_Worker(work, range(first, count, workers)))
         for number in range(count):
             yield crew[number % workers].take(number)
@@ -113,34 +110,6 @@ class _Worker(Generic[Result]):
     def join(self) -> None:
         self.process.join()
         self.process.close()
-
-
-@contextmanager
-def _signals_waiting() -> Iterator[None]:
-    """SIGINT and SIGTERM are answered after the block: what they raise within a fork, Python prints and drops.
-
-    A forked process that gets one before it has its own answers just ends.
-    """
-    if threading.current_thread() is not threading.main_thread():  # no handler is ever run in this one
-        yield
-        return
-    main_process, waiting = os.getpid(), list[int]()
-
-    def remember(number: int, _frame: FrameType | None) -> None:
-        if os.getpid() != main_process:
-            os._exit(128 + number)
-        waiting.append(number)
-
-    answers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in answers:
-            signal.signal(number, remember)
-        yield
-    finally:
-        for number, answer in answers.items():
-            signal.signal(number, signal.SIG_DFL if answer is None else answer)
-        for number in waiting:
-            signal.raise_signal(number)
 
 
 def _serve(work: Callable[[int], Result], numbers: range, results: Connection, ending: Connection) -> None:

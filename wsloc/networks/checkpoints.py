@@ -6,9 +6,11 @@ The file is a torch zip of plain values and tensors, read with `weights_only=Tru
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
 import warnings
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ from wsloc.files import replacing
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
+from wsloc.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,9 +241,32 @@ def read_untrusted(path: Path) -> Any:
                 f"{path} is refused: it is a pickle that could run code (it holds {found[1]}): save only the state "
                 "dict (torch.save(model.state_dict(), FILE)), or use .safetensors"
             ) from error
-        raise CheckpointError(f"{path} {_DAMAGED}") from error
+        raise _refusal(path) from error
     except Exception as error:  # a damaged pickle raises anything on its way to being refused
-        raise CheckpointError(f"{path} {_DAMAGED}") from error
+        raise _refusal(path) from error
+
+
+def _refusal(path: Path) -> CheckpointError:
+    """Why a file that torch cannot read is refused: a plain pickle, of which nothing is executed, or damage."""
+    called = ""
+    with suppress(Exception), path.open("rb") as stream:  # a damaged pickle raises anything
+        strings: list[str] = []
+        # What other files begin with may pass for opcodes: only what says that it is a pickle is looked at.
+        for code, argument, _ in pickletools.genops(stream) if stream.peek(1)[:1] == pickle.PROTO else ():
+            if code.name in {"GLOBAL", "INST"}:
+                called = str(argument).replace(" ", ".")
+            elif code.name == "STACK_GLOBAL":
+                called = ".".join(strings)
+            elif isinstance(argument, str):
+                strings = [*strings[-1:], argument]
+            if called:
+                break
+    if called:
+        return CheckpointError(
+            f"{path} is refused: it is a plain pickle that could run code (it calls {printable(called)}): save the "
+            "state dict with torch.save(model.state_dict(), FILE), or use .safetensors"
+        )
+    return CheckpointError(f"{path} {_DAMAGED}")
 
 
 def _first_bytes(path: Path) -> bytes:

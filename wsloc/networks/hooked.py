@@ -49,6 +49,8 @@ class HookedNetwork(Network):
             raise UnsupportedError(
                 f"the target layer {type(target_layer).__name__} is not part of {self.name}"
             )
+        weights = (weight for weight in module.parameters() if weight.is_floating_point())
+        self._dtype = next(weights, torch.empty(0)).dtype
         self._layer = (found,)  # a tuple: not registered a second time
 
     def forward(self, images: Tensor) -> Tensor:
@@ -82,7 +84,7 @@ class HookedNetwork(Network):
                 torch.set_grad_enabled(differentiable),
                 torch.autocast(images.device.type, torch.bfloat16, enabled=autocast),
             ):
-                logits = self.model(images)
+                logits = self.model(images.to(self._dtype))
         finally:
             handle.remove()
         if not seen:

@@ -29,6 +29,8 @@ PREFIXES = frozenset({"model", "backbone", "net", "network"})
 ANYWHERE = frozenset({"module", "_orig_mod"})
 CLASSIFIER_NAMES = frozenset({"classifier", "fc", "head", "linear", "last_linear"})
 
+MOST_KEYS = 20  # that a refusal lists: enough to see which layers they are, and still one line
+
 # Auxiliary classifiers (Inception, GoogLeNet): only the training of those networks uses them.
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 # Counters: of batches, which nothing reads, and those that profilers leave behind in every layer.
@@ -261,8 +263,8 @@ def _check_keys(state: Mapping[str, Tensor], own: Shapes, found: str, layer: str
         )
     if lacking:
         raise CheckpointError(
-            f"{len(lacking)} of {len(own)} weights are missing ({_few(lacking)}): it is of another backbone, or "
-            "holds a part of this one only"
+            f"{len(lacking)} of {len(own)} weights are missing ({_few(lacking, MOST_KEYS)}): it is of another "
+            "backbone, or holds a part of this one only"
         )
     # Layers beside the backbone are left out; layers inside it would have taken part.
     parts = {key.partition(".")[0] for key in own} | {found.partition(".")[0]}
@@ -270,7 +272,7 @@ def _check_keys(state: Mapping[str, Tensor], own: Shapes, found: str, layer: str
     inside = [key for key in unexpected if key.partition(".")[0] in parts and not _is_optional(key)]
     if inside:
         raise CheckpointError(
-            f"{len(inside)} of its weights are too many ({_few(inside)}): it is of another backbone, or has "
+            f"{len(inside)} of its weights are too many ({_few(inside, MOST_KEYS)}): it is of another backbone, or has "
             "another head"
         )
 

@@ -62,7 +62,11 @@ def smallest_rectangle(activation_map: npt.ArrayLike, mass: float = 0.98) -> Rec
 
     Exact: no rectangle of a smaller area holds as much. Of several of that area the heaviest is returned,
     then the topmost, the leftmost and the least high. So that nothing hangs on an order of summation, the
-    map is read as integers (see `integer_cells`) and `mass` as the decimal that it prints as.
+    map is read as integers (see `integer_cells`) and `mass` as the decimal that it prints as: what is exact
+    holds of the map rounded to multiples of 2**-k of the next power of two above its maximum, with
+    k = 62 - ceil(log2(h * w)), that is 46 for 224 x 224 cells. A cell of less than half of that counts as 0, so
+    that even `mass=1` does not enclose a cell of 1e-30 beside one of 1. Integer maps are not rounded, as long
+    as their values have no more than k bits.
 
     The criterion is that of Entropy Pooling's boxes (98 % of the mass), after Chen et al., "Automatic image
     cropping: a computational complexity study", CVPR 2016, who search among rectangles of one aspect ratio.

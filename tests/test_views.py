@@ -1,0 +1,83 @@
+"""Views of a batch, and maps of one view as the methods give them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from tests.methods.example_networks import linear_network
+from wsloc.methods import MAPS
+from wsloc.networks.map_operations import normalize_by_max, upsample
+from wsloc.networks.network import Observation
+from wsloc.views import Views, explain, pooled
+
+
+def test_views_are_scales_and_their_mirror_images() -> None:
+    views = Views(scales=(1.0, 1.5, 0.1), flip=True)
+    inputs = torch.rand(2, 3, 8, 12)
+    seen = list(views.of(inputs, smallest=4))
+    assert len(seen) == len(views) == 6
+    assert [tuple(view.shape[2:]) for view, _ in seen] == [
+        (8, 12),
+        (8, 12),
+        (12, 18),
+        (12, 18),
+        (4, 4),
+        (4, 4),
+    ]
+    assert [mirrored for _, mirrored in seen] == [False, True] * 3
+    assert seen[0][0] is inputs
+    for straight, turned in zip(seen[::2], seen[1::2], strict=True):
+        assert torch.equal(turned[0], straight[0].flip(3))
+
+
+def test_one_view_is_the_methods_own_map() -> None:
+    torch.manual_seed(0)
+    network = linear_network(torch.randn(5, 3), torch.randn(5))
+    inputs = torch.rand(2, 3, 4, 6)
+    chosen = torch.tensor([[0, 3], [2, 1]])
+    found = explain(
+        network,
+        inputs,
+        ["cam", "entropy-class"],
+        lambda _: chosen,
+        task="single-label",
+        views=Views(),
+        normalization="none",
+    )
+    observation = network.observe(inputs, differentiable=False)
+    torch.testing.assert_close(found["cam"].maps, MAPS["cam"].activation_map(network, observation, chosen))
+    torch.testing.assert_close(found["cam"].chosen, observation.logits.softmax(dim=1).gather(1, chosen))
+    under, own = pooled(network, observation)
+    expected = MAPS["entropy-class"].activation_map(under, own, chosen)
+    torch.testing.assert_close(found["entropy-class"].maps, expected)
+    torch.testing.assert_close(
+        found["entropy-class"].chosen, own.logits.softmax(dim=1).gather(1, chosen)
+    )  # the probabilities of Entropy Pooling
+    assert not torch.allclose(own.logits, observation.logits)
+
+
+def test_scales_are_averaged_and_the_first_one_names_the_classes() -> None:
+    torch.manual_seed(0)
+    network = linear_network(torch.randn(5, 3), torch.randn(5))
+    inputs, chosen = torch.rand(2, 3, 4, 6), torch.tensor([[0, 3], [2, 1]])
+    larger = F.interpolate(inputs, size=(8, 12), mode="bilinear", align_corners=False)
+    found = explain(
+        network, inputs, ["cam"], lambda _: chosen, task="single-label", views=Views(scales=(1.0, 2.0))
+    )["cam"]
+    first, second = (
+        normalize_by_max(
+            MAPS["cam"].activation_map(network, network.observe(view, differentiable=False), chosen)
+        )
+        for view in (inputs, larger)
+    )
+    torch.testing.assert_close(found.maps, normalize_by_max(first + upsample(second, (4, 6))))
+    assert not torch.allclose(found.maps, first, atol=0.01)
+    torch.testing.assert_close(found.chosen, network(inputs).softmax(dim=1).gather(1, chosen))
+
+
+def test_a_network_with_a_pooling_of_its_own_is_not_pooled_again() -> None:
+    network = linear_network(torch.randn(5, 3))
+    observation = Observation(torch.rand(1, 3, 2, 2), torch.rand(1, 5))
+    once, _ = pooled(network, observation)
+    assert pooled(once, observation) == (once, observation)
