@@ -28,7 +28,7 @@ def test_whatever_is_known_is_taken() -> None:
         (
             "map",
             "heat",
-            "unknown map 'heat': choose one of entropy-class, entropy-top5, entropy, cam, gradcam",
+            "unknown map 'heat': choose one of entropy-class, entropy-top5, entropy, entropy-bew1",
         ),
         ("box", "round", "unknown box 'round': choose one of mass, threshold"),
         ("normalization", "sum", "unknown normalization 'sum': choose one of max, minmax, none"),

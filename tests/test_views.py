@@ -60,8 +60,8 @@ def test_one_view_is_the_methods_own_map() -> None:
 def test_scales_are_averaged_and_the_first_one_names_the_classes() -> None:
     torch.manual_seed(0)
     network = linear_network(torch.randn(5, 3), torch.randn(5))
-    inputs, chosen = torch.rand(2, 3, 4, 6), torch.tensor([[0, 3], [2, 1]])
-    larger = F.interpolate(inputs, size=(8, 12), mode="bilinear", align_corners=False)
+    inputs, chosen = torch.rand(2, 3, 32, 40), torch.tensor([[0, 3], [2, 1]])
+    larger = F.interpolate(inputs, size=(64, 80), mode="bilinear", align_corners=False)
     found = explain(
         network, inputs, ["cam"], lambda _: chosen, task="single-label", views=Views(scales=(1.0, 2.0))
     )["cam"]
@@ -71,7 +71,7 @@ def test_scales_are_averaged_and_the_first_one_names_the_classes() -> None:
         )
         for view in (inputs, larger)
     )
-    torch.testing.assert_close(found.maps, normalize_by_max(first + upsample(second, (4, 6))))
+    torch.testing.assert_close(found.maps, normalize_by_max(first + upsample(second, (32, 40))))
     assert not torch.allclose(found.maps, first, atol=0.01)
     torch.testing.assert_close(found.chosen, network(inputs).softmax(dim=1).gather(1, chosen))
 

@@ -17,6 +17,7 @@ from wsloc.methods import METHODS
 from wsloc.networks.backbones import available_backbones, build_backbone, default_input, prepare_state
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.networks.devices import resolve_device
+from wsloc.networks.dilation import set_output_stride
 from wsloc.networks.hooked import HookedNetwork
 from wsloc.networks.importing import import_state_dict, imported_classes
 from wsloc.networks.network import evaluating
@@ -46,6 +47,7 @@ def load(
     image_size: int | None = None,
     resize: str | None = None,
     task: str | None = None,
+    output_stride: int | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
     random_seed: int = 0,
@@ -68,6 +70,8 @@ def load(
         image_size: input side in pixels, in place of the source's own.
         resize: `squash` or `keep`, in place of the source's own.
         task: `single-label` or `multi-label`, where the source does not hold it.
+        output_stride: input pixels a cell of the grid, in place of the network's own: a finer grid from the same
+            weights, for ResNets and `small_resnet`.
         scales: of the input's sides; maps are averaged over them, classes and probabilities are the first one's.
         flip: whether maps are averaged over mirror images, too.
         random_seed: of random weights.
@@ -95,6 +99,8 @@ def load(
             else _from_model(str(source), weights, random_seed, place)
         )
     network = localizer.network
+    if output_stride is not None:
+        set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
     if target_layer is not None and not isinstance(source, nn.Module):
         network = _hooked(network, target_layer)

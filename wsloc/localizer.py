@@ -25,7 +25,7 @@ from wsloc.methods import MAPS, require_map
 from wsloc.networks.network import evaluating
 from wsloc.outputs.overlays import draw_overlay
 from wsloc.records import Failure, ImageFile, Localization, Prediction
-from wsloc.regions.components import mass_boxes, threshold_boxes
+from wsloc.regions.components import excess_boxes, mass_boxes, threshold_boxes
 from wsloc.request import Request
 from wsloc.views import Views, explain, pooled
 
@@ -375,6 +375,7 @@ class Localizer:
 def _rectangles(cells: npt.NDArray[np.float32], rule: str, request: Request) -> list[Rectangle]:
     """The rectangles of one map (H, W), input frame."""
     cells = np.maximum(cells, 0)  # maps that are not normalised may be negative
-    if rule == "mass":
-        return mass_boxes(cells, request.mass, request.map_threshold, request.boxes_per_class)
+    if rule in {"mass", "excess"}:
+        boxes = mass_boxes if rule == "mass" else excess_boxes
+        return boxes(cells, request.mass, request.map_threshold, request.boxes_per_class)
     return threshold_boxes(cells, request.map_threshold, request.boxes_per_class)

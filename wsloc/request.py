@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wsloc.inputs.class_labels import ClassIndices
 
-BOX_RULES = ("mass", "threshold")
+BOX_RULES = ("mass", "threshold", "excess")
 
 
 class MapOptions(TypedDict, total=False):
@@ -45,8 +45,9 @@ class Request:
     Attributes:
         classes: how many of the best classes; or which class indices; or, by image id, which ones.
         map: key of `MAPS`; None for the network's own (`Localizer.default_map`).
-        box: `mass` or `threshold`; None for the map's own rule.
-        mass: fraction of the map's total that a `mass` box holds, in (0, 1].
+        box: `mass`, `threshold` or `excess`; None for the map's own rule.
+        mass: fraction of the map's total that a `mass` box holds, or of what rises above the threshold for
+            `excess`, in (0, 1].
         map_threshold: fraction of the map's maximum from which on a cell counts, 0-1.
         boxes_per_class: components of the thresholded map that get a box of their own, heaviest first.
         min_probability: predictions below it are left out, 0-1.

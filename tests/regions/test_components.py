@@ -12,7 +12,7 @@ from tests.reference import example_maps
 from tests.reference.components_literal import bounding_box, components
 from tests.reference.rectangle_literal import by_definition
 from wsloc.errors import MapError
-from wsloc.regions.components import mass_boxes, threshold_boxes
+from wsloc.regions.components import excess_boxes, mass_boxes, threshold_boxes
 from wsloc.regions.rectangle import Rectangle, smallest_rectangle
 
 if TYPE_CHECKING:
@@ -193,3 +193,42 @@ def test_bad_maps_and_options_are_refused(boxes: Callable[..., list[Rectangle]])
 def test_a_mass_outside_0_to_1_is_refused(count: int) -> None:
     with pytest.raises(MapError, match="mass is a fraction"):
         mass_boxes(THREE, 98, count=count)
+
+
+# What rises above a threshold
+
+
+def test_the_excess_is_what_rises_above_the_threshold() -> None:
+    values = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 3.0, 10.0, 2.0]])
+    # Above 2: 1 and 8; the rest, which holds half of the mass, no longer counts.
+    assert corners(excess_boxes(values, 1.0, 0.2)[0]) == (1, 1, 2, 3)
+    assert corners(excess_boxes(values, 0.85, 0.2)[0]) == (1, 2, 2, 3)
+    assert excess_boxes(values, 0.85, 0.2)[0].mass == pytest.approx(8 / 9)
+    assert corners(mass_boxes(values, 0.85)[0]) != (1, 2, 2, 3)
+
+
+def test_no_threshold_leaves_the_rectangle_of_the_mass() -> None:
+    for values, _ in small_maps()[:60]:
+        for mass in (0.5, 0.98):
+            assert excess_boxes(values, mass, 0.0) == mass_boxes(values, mass)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.2, 0.5])
+def test_excess_boxes_are_the_smallest_rectangles_of_the_excess(threshold: float) -> None:
+    for values, _ in small_maps()[:60]:
+        above = np.maximum(values - threshold * values.max(), 0.0)
+        assert excess_boxes(values, 0.9, threshold)[0] == smallest_rectangle(above, 0.9)
+
+
+def test_several_excess_boxes_are_of_its_components() -> None:
+    found = excess_boxes(THREE, 1.0, 0.2, count=3)  # above 1.8: the blob of ones is gone
+    assert [corners(one) for one in found] == [(0, 5, 2, 6), (3, 3, 5, 5), (0, 0, 2, 2)]
+
+
+def test_excess_boxes_have_their_limits() -> None:
+    assert corners(excess_boxes(np.zeros((3, 4)))[0]) == (0, 0, 3, 4)
+    assert corners(excess_boxes(np.full((3, 4), 2.0))[0])[2:] > (0, 0)
+    with pytest.raises(MapError, match="nothing rises above the maximum"):
+        excess_boxes(THREE, 0.9, 1.0)
+    with pytest.raises(MapError, match="map_threshold is a fraction"):
+        excess_boxes(THREE, 0.9, -0.1)

@@ -31,6 +31,7 @@ from wsloc.cli.options import (
     MinProbabilityOption,
     MirrorOption,
     ModelOption,
+    OutputStrideOption,
     Precision,
     PrecisionOption,
     QuietOption,
@@ -73,6 +74,7 @@ def boxes(
     map_threshold: MapThresholdOption = 0.2,
     boxes_per_class: BoxesPerClassOption = 1,
     min_probability: MinProbabilityOption = 0.0,
+    output_stride: OutputStrideOption = None,
     scales: ScalesOption = "1",
     flip: MirrorOption = False,
     output: Annotated[
@@ -154,6 +156,7 @@ def boxes(
         precision=precision.value,
         image_size=image_size,
         resize=None if resize is None else resize.value,
+        output_stride=output_stride,
         scales=scale_list(scales),
         flip=flip,
         random_seed=random_seed,

@@ -37,6 +37,7 @@ class BoxRule(StrEnum):
 
     mass = "mass"
     threshold = "threshold"
+    excess = "excess"
 
 
 class Resize(StrEnum):
@@ -153,6 +154,17 @@ LayerOption = Annotated[
         rich_help_panel=MAPS,
     ),
 ]
+OutputStrideOption = Annotated[
+    int | None,
+    typer.Option(
+        "--output-stride",
+        min=1,
+        metavar="PIXELS",
+        help="A finer grid from the same weights, for ResNets and small_resnet: input pixels a cell.",
+        show_default="the network's own",
+        rich_help_panel=MAPS,
+    ),
+]
 ScalesOption = Annotated[
     str,
     typer.Option(
@@ -192,7 +204,7 @@ BoxOption = Annotated[
         "--box",
         metavar="RULE",
         help="mass: the smallest rectangle that holds --mass of the map; threshold: the largest component of "
-        "what reaches --map-threshold.",
+        "what reaches --map-threshold; excess: the smallest rectangle that holds --mass of what rises above it.",
         show_default="mass for entropy maps, else threshold",
         rich_help_panel=MAPS,
     ),

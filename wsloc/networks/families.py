@@ -108,6 +108,7 @@ SMALL_RESNET = Family(
     attrgetter("fc"),
     stride=8,
     smallest_input=8,
+    stages=("layer2", "layer3"),
     branch_places=_last_stage,
 )
 VGG_GAP = Family(
@@ -130,6 +131,7 @@ FAMILIES: dict[str, Family] = {
         _pooled("fc"),
         attrgetter("fc"),
         stride=32,
+        stages=("layer3", "layer4"),
         branch_places=_before_last_block,
     ),
     "vgg": Family("VGG", _unpooled_features, _max_pooled_head, None, stride=16, branch_places=_last_poolings),

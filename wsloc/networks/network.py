@@ -28,6 +28,7 @@ class Family:
             (with or without dropout) and that layer; None otherwise.
         stride: input pixels a cell of the feature map, per side.
         smallest_input: the smallest input side, in pixels, that the network accepts.
+        stages: names of the parts that halve the grid and can be dilated instead, from shallow to deep.
         branch_places: model -> the two layers, from shallow to deep, whose inputs a BEW layer may weigh; None
             where the paper names none for such a network.
     """
@@ -38,6 +39,7 @@ class Family:
     linear: Callable[[nn.Module], nn.Module] | None
     stride: int
     smallest_input: int = 32
+    stages: tuple[str, ...] = ()
     branch_places: Callable[[nn.Module], tuple[nn.Module, nn.Module]] | None = None
 
 

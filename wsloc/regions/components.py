@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from wsloc.regions.cells import Cells
 
 
+TOUCHED = 1e-6  # fraction of the maximum from which on a cell of an excess counts as one
+
+
 class _Component(NamedTuple):
     """A connected component: its bounding box (top, left, bottom, right), the number and the sum of its cells."""
 
@@ -102,6 +105,36 @@ def mass_boxes(
             _rectangle(cells, top + found.top, left + found.left, top + found.bottom, left + found.right)
         )
     return rectangles
+
+
+def excess_boxes(
+    activation_map: npt.ArrayLike, mass: float = 0.98, map_threshold: float = 0.2, count: int = 1
+) -> list[Rectangle]:
+    """The smallest rectangles that hold a fraction of the mass that rises above a fraction of the maximum.
+
+    What lies below `map_threshold` counts as 0, what rises above it by how far it does: `mass_boxes` of
+    `max(0, A - map_threshold * max A)`. A wide, faint background no longer stretches the rectangle, and no single
+    cell decides where it ends.
+
+    Args:
+        activation_map: (h, w) array or torch tensor on any device, of any real dtype, >= 0.
+        mass: fraction of the excess, 0 < mass <= 1.
+        map_threshold: fraction of the maximum, in [0, 1).
+        count: boxes at most; several are of the heaviest components of the excess.
+
+    Returns:
+        1 to `count` rectangles in cells of the map, heaviest component first; `mass` is the fraction of the whole
+        excess inside the rectangle. For a map of zeros the whole map, with mass 0.
+
+    Raises:
+        MapError: as for `mass_boxes`, or if `map_threshold` is 1.
+    """
+    _check_options(map_threshold, count)
+    if map_threshold == 1:
+        raise MapError("nothing rises above the maximum: map_threshold is below 1 for excess boxes")
+    values = checked_map(activation_map).astype(np.float64)
+    excess = np.maximum(values - map_threshold * values.max(), 0)
+    return mass_boxes(excess, mass, TOUCHED, count)
 
 
 def _check_options(map_threshold: float, count: int) -> None:
