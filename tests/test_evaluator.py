@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set
+from tests.evaluation.example_data_set import write_data_set, write_kaggle
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.scores import BoxRule
 from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
@@ -182,6 +182,17 @@ def test_the_files_of_a_report(localizer: Localizer, data: Path, tmp_path: Path)
     page = (tmp_path / "report.html").read_text()
     assert "MaxBoxAcc" in page
     assert "data:image/jpeg;base64" in page
+
+
+def test_cases_are_pictures_where_the_annotations_name_none(
+    localizer: Localizer, data: Path, tmp_path: Path
+) -> None:
+    csv_path = write_kaggle(tmp_path / "kaggle.csv", data)
+    evaluation = evaluate_localization(
+        localizer, [data / "images"], csv_path, maps=["cam"], threshold_step=0.1
+    )
+    evaluation.write(tmp_path)
+    assert (tmp_path / "report.html").read_text().count("data:image/jpeg;base64") == 8
 
 
 def test_a_blacklist_leaves_images_out_of_localization_alone(

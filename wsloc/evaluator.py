@@ -295,7 +295,9 @@ def _matched(files: Sequence[ImageFile] | None, annotated: Annotated) -> tuple[l
             raise DataError(f"{annotated.path}: its annotations name no pictures: give the images too")
     matching = match(samples, [file.image for file in files])
     by_id = {file.image: file for file in files}
-    return [by_id[image] for image, _ in matching.pairs], matching
+    # The picture that is shown is the one that was scored; most formats name none.
+    pairs = tuple((image, replace(sample, path=by_id[image].path)) for image, sample in matching.pairs)
+    return [by_id[image] for image, _ in pairs], replace(matching, pairs=pairs)
 
 
 def _tuned(
