@@ -15,6 +15,7 @@ from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
 from wsloc.metrics.localization import best_iou
+from wsloc.outputs.report_records import ChosenOn
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
@@ -160,9 +161,31 @@ def test_a_threshold_from_another_set_is_carried_over(
         localizer, None, Annotated(data), maps=["cam"], tune_on=Annotated(other), threshold_step=0.1
     ).report
     assert [run.box.split()[0] for run in report.runs] == ["threshold", "threshold"]
+    assert report.runs[1].box.endswith(", tuned")
     chosen = [run.thresholds["gt_known_localization_error"].chosen_on.value for run in report.runs]
     assert chosen == ["nothing", "tuning-set"]
     assert report.runs[0].thresholds["max_box_acc"].chosen_on.used_ground_truth
+    curve = report.runs[0].curves["max_box_acc"]
+    assert report.runs[0].metrics["box_acc_tuned"] in curve.percent["0.5"]
+    assert report.runs[0].thresholds["box_acc_tuned"].chosen_on is ChosenOn.TUNING_SET
+
+
+def test_a_set_tuned_on_itself_says_so(localizer: Localizer, data: Path) -> None:
+    """The best value for the very boxes that are scored: no given one does better, and the sign is that of cheating."""
+    given = [BoxRule("threshold", value) for value in (0.1, 0.2, 0.5, 0.8)] + [BoxRule("mass", 0.7)]
+    annotated = Annotated(data)
+    report = evaluate_localization(
+        localizer, None, annotated, maps=["cam"], rules=given, tune_on=annotated, threshold_step=0.1
+    ).report
+    key = "gt_known_localization_error"
+    assert len(report.runs) == len(given) + 2
+    for tuned, kind in zip(report.runs[-2:], ("threshold", "mass"), strict=True):
+        assert tuned.box.startswith(kind)
+        assert tuned.box.endswith(", tuned")
+        others = [run.metrics[key] for run in report.runs if run.box.startswith(kind)]
+        assert tuned.metrics[key] == min(others)
+        assert tuned.thresholds[key].chosen_on is ChosenOn.SCORED_SET
+    assert report.runs[0].metrics["box_acc_tuned"] == report.runs[0].metrics["max_box_acc"]
 
 
 def test_the_files_of_a_report(localizer: Localizer, data: Path, tmp_path: Path) -> None:

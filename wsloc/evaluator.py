@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsloc.errors import DataError, UnsupportedError
+from wsloc.errors import DataError
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.live import score_images
 from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import ten_crop_guesses
+from wsloc.evaluation.tuning import tune
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.evaluation.figures import RunFigures
+    from wsloc.evaluation.scores import Tuned
     from wsloc.inputs.annotations.matching import Matching
     from wsloc.localizer import Localizer
     from wsloc.records import Sample
@@ -137,6 +139,7 @@ def evaluate_localization(
     maps: Sequence[str] = (),
     rules: Sequence[BoxRule] = (),
     tune_on: Annotated | None = None,
+    tune_images: Sequence[str | Path] | None = None,
     threshold_step: float = THRESHOLD_STEP,
     ten_crop: bool = False,
     batch_size: int = 16,
@@ -153,7 +156,8 @@ def evaluate_localization(
         annotations: what to score against: a path, or one with its format and blacklist.
         maps: keys of `MAPS`; empty for the network's own.
         rules: how boxes are taken; empty for each map's own rule (mass 0.98, or threshold 0.2).
-        tune_on: another annotated set with pictures: the map threshold that is best there is scored here too.
+        tune_on: another annotated set: the value that is best there is scored too, for each map and kind of rule.
+        tune_images: pictures of that set; None for those that its annotations name.
         threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
         ten_crop: whether classification is also scored over ten crops of each image.
         batch_size: images through the network at once.
@@ -172,14 +176,22 @@ def evaluate_localization(
     for name in names:
         localizer.check(Request(map=name))
     runs = {RunKey(name, rule): ChosenOn.NOTHING for name in names for rule in rules or [default_rule(name)]}
+    matched_files, matching = _matched(files, annotated)
+    annotated.listed([file.image for file in matched_files])  # a bad blacklist is found out before the work
+    tuned = None
     if tune_on is not None:
         tuned = _tuned(
-            localizer, tune_on, names, threshold_step=threshold_step, batch_size=batch_size, workers=workers
+            localizer,
+            _matched(None if tune_images is None else find_images(tune_images), tune_on, "--tune-images"),
+            list(runs),
+            matched_files,
+            threshold_step=threshold_step,
+            batch_size=batch_size,
+            workers=workers,
         )
-        runs |= {run: ChosenOn.TUNING_SET for run in tuned if run not in runs}
-    matched_files, matching = _matched(files, annotated)
+        runs |= dict.fromkeys(tuned.runs, tuned.chosen_on)
     scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
-    annotated.listed(scores.ids)  # a bad blacklist is found out before the work
+    scores.tuned = tuned
     score_images(localizer, matched_files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
     if ten_crop:
         for name in names:
@@ -286,13 +298,15 @@ def _label_classes(samples: Sequence[Sample]) -> Classes:
     return Classes(ids, ids)
 
 
-def _matched(files: Sequence[ImageFile] | None, annotated: Annotated) -> tuple[list[ImageFile], Matching]:
+def _matched(
+    files: Sequence[ImageFile] | None, annotated: Annotated, option: str = "IMAGES"
+) -> tuple[list[ImageFile], Matching]:
     """The images that are annotated, and how they were matched."""
     samples = annotated.read()
     if files is None:
         files = [ImageFile(sample.image, sample.path) for sample in samples if sample.path is not None]
         if not files:
-            raise DataError(f"{annotated.path}: its annotations name no pictures: give the images too")
+            raise DataError(f"{annotated.path}: its annotations name no pictures: give them too, as {option}")
     matching = match(samples, [file.image for file in files])
     by_id = {file.image: file for file in files}
     # The picture that is shown is the one that was scored; most formats name none.
@@ -302,24 +316,27 @@ def _matched(files: Sequence[ImageFile] | None, annotated: Annotated) -> tuple[l
 
 def _tuned(
     localizer: Localizer,
-    tune_on: Annotated,
-    names: Sequence[str],
+    tuning: tuple[list[ImageFile], Matching],
+    runs: Sequence[RunKey],
+    scored: Sequence[ImageFile],
     *,
     threshold_step: float,
     batch_size: int,
     workers: int,
-) -> list[RunKey]:
-    """For each map the threshold whose largest contour is right most often (IoU 0.5) on the tuning set."""
-    files, matching = _matched(None, tune_on)
-    runs = [RunKey(name, None) for name in names]
-    scores = Scores(matching.pairs, localizer.classes, runs, threshold_step=threshold_step)
-    if not scores.has_boxes:
-        raise UnsupportedError(f"{tune_on.path}: carries no boxes to tune a threshold on")
-    score_images(localizer, files, scores, batch_size=batch_size, workers=workers)
-    return [
-        RunKey(name, BoxRule("threshold", scores.curves[name].best("single")[0.5].threshold))
-        for name in names
-    ]
+) -> Tuned:
+    """What the tuning set chooses, and whether any of its pictures are among those that are scored."""
+    files, matching = tuning
+    tuned = tune(
+        localizer,
+        files,
+        matching.pairs,
+        runs,
+        threshold_step=threshold_step,
+        batch_size=batch_size,
+        workers=workers,
+    )
+    shared = {file.path.resolve() for file in files} & {file.path.resolve() for file in scored}
+    return replace(tuned, chosen_on=ChosenOn.SCORED_SET) if shared else tuned
 
 
 def _evaluation(

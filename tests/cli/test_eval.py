@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set
+from tests.evaluation.example_data_set import write_data_set, write_kaggle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,19 @@ def test_failed_images_are_exit_3(command: Run, data: Path, tmp_path: Path) -> N
     assert "3.png" in outcome.stderr
 
 
+def test_a_tuning_set_whose_annotations_name_no_pictures(command: Run, data: Path, tmp_path: Path) -> None:
+    table = write_kaggle(tmp_path / "kaggle.csv", write_data_set(tmp_path / "other", count=4, seed=9))
+    tuning = ("--tune-on", table, "--tune-format", "imagenet-csv")
+    options = ("--map", "cam", "--threshold-step", "0.1", "--json", "-o", tmp_path / "out")
+    outcome = command("eval", "--annotations", data, "--checkpoint", "demo", *options, *tuning)
+    assert outcome.code == 1
+    assert "--tune-images" in outcome.stderr
+    pictures = ("--tune-images", tmp_path / "other/images")
+    outcome = command("eval", "--annotations", data, "--checkpoint", "demo", *options, *tuning, *pictures)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["runs"][1]["box"].endswith(", tuned")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
@@ -77,6 +90,7 @@ def test_failed_images_are_exit_3(command: Run, data: Path, tmp_path: Path) -> N
         (("--maps", "nowhere"), 1, "nowhere"),
         (("--checkpoint", "demo", "--annotation-format", "yaml"), 1, "yaml"),
         (("--checkpoint", "demo", "--tune-on", "nowhere"), 1, "nowhere"),
+        (("--checkpoint", "demo", "--tune-images", "x"), 2, "go with --tune-on"),
     ],
 )
 def test_mistakes_are_one_line(

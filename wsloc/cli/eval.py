@@ -116,9 +116,20 @@ def evaluate(
         typer.Option(
             "--tune-on",
             metavar="PATH",
-            help="Another annotated set with pictures: its best map threshold is scored too.",
+            help="Another annotated set: the value of each rule that is best there is scored too.",
         ),
     ] = None,
+    tune_images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tune-images",
+            metavar="PATH",
+            help="Pictures of the --tune-on set, where its annotations name none (repeatable).",
+        ),
+    ] = None,
+    tune_format: Annotated[
+        str, typer.Option("--tune-format", metavar="FORMAT", help="As --annotation-format, for --tune-on.")
+    ] = "auto",
     threshold_step: Annotated[
         float, typer.Option("--threshold-step", help="Between the thresholds of the MaxBoxAcc curves.")
     ] = 0.001,
@@ -160,6 +171,8 @@ def evaluate(
         raise UsageError("--normalize and --resize-maps go with --maps")
     if (maps or predictions) and (images or map_name or compare or tune_on or ten_crop):
         raise UsageError("IMAGES, --map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
+    if tune_on is None and (tune_images or tune_format != "auto"):
+        raise UsageError("--tune-images and --tune-format go with --tune-on")
     rules = _rules(mass, map_threshold)
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
@@ -199,7 +212,8 @@ def evaluate(
                 truth,
                 maps=_maps(map_name, compare),
                 rules=rules,
-                tune_on=None if tune_on is None else Truth(tune_on),
+                tune_on=None if tune_on is None else Truth(tune_on, tune_format),
+                tune_images=tune_images or None,
                 threshold_step=threshold_step,
                 ten_crop=ten_crop,
                 batch_size=batch_size,
