@@ -22,6 +22,8 @@ from wsloc.runner import RunOptions, run_boxes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
+
     from wsloc.localizer import Localizer
 
 
@@ -246,3 +248,22 @@ def test_maps_of_pictures_whose_annotations_carry_no_sizes(data: Path, tmp_path:
     report = evaluate_maps(tmp_path, Annotated(data), threshold_step=0.5).report
     assert report.counts["annotated"] == 8
     assert "max_box_acc" in report.runs[0].metrics
+
+
+def test_ten_crops_run_once_for_each_way_of_pooling(
+    localizer: Localizer, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled = []
+    logits = type(localizer).logits
+
+    def counted(self: Localizer, pixels: Tensor, *, entropy_pooled: bool = False) -> Tensor:
+        pooled.append(entropy_pooled)
+        return logits(self, pixels, entropy_pooled=entropy_pooled)
+
+    monkeypatch.setattr(type(localizer), "logits", counted)
+    names = ["cam", "gradcam", "entropy-top5", "entropy-class"]
+    evaluation = evaluate_localization(
+        localizer, None, data, maps=names, ten_crop=True, batch_size=80, threshold_step=0.5
+    )
+    assert pooled == [False, True]
+    assert set(evaluation.scores.ten_crop) == set(names)

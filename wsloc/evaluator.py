@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wsloc.errors import DataError
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.live import score_images
+from wsloc.evaluation.protocol import common_protocol, live_protocol, maps_protocol, predictions_protocol
 from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import ten_crop_guesses
@@ -37,26 +38,6 @@ if TYPE_CHECKING:
     from wsloc.inputs.annotations.matching import Matching
     from wsloc.localizer import Localizer
     from wsloc.records import Sample
-
-PROTOCOL = (
-    ("Classification", "one view of each image: the whole picture at the network's input size"),
-    (
-        "Localization",
-        (
-            "an image is right if any of its guesses (one for Top-1, five for Top-5) names its class and overlaps "
-            "any true box of that class with an IoU of 0.5 or more; GT-known: the class is given"
-        ),
-    ),
-    (
-        "MaxBoxAcc",
-        (
-            "maps at 224 x 224, min-max normalised; the largest contour's box at the threshold that suits the data "
-            "set best. V2: every contour's box, mean over IoU 0.3, 0.5 and 0.7"
-        ),
-    ),
-    ("Failures", "an image that cannot be used counts as wrong everywhere"),
-    ("Intervals", "95 %, percentile bootstrap over images"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +174,18 @@ def evaluate_localization(
     scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
     scores.tuned = tuned
     score_images(localizer, matched_files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
-    if ten_crop:
-        for name in names:
-            scores.ten_crop[name] = ten_crop_guesses(
-                localizer, matched_files, name, batch_size=batch_size, workers=workers
-            )
-    return _evaluation(scores, runs, matching, annotated, arguments=arguments, random_seed=random_seed)
+    pools: dict[bool, str] = {}  # the maps that stand for both ways of pooling
+    for name in names if ten_crop else ():
+        same = pools.setdefault(MAPS[name].entropy_pooled, name)
+        scores.ten_crop[name] = (
+            scores.ten_crop[same]
+            if same in scores.ten_crop
+            else ten_crop_guesses(localizer, matched_files, name, batch_size=batch_size, workers=workers)
+        )
+    protocol = live_protocol(localizer, scores, tune_on=None if tune_on is None else tune_on.path)
+    return _evaluation(
+        scores, runs, matching, annotated, protocol, arguments=arguments, random_seed=random_seed
+    )
 
 
 def evaluate_predictions(
@@ -233,8 +220,10 @@ def evaluate_predictions(
     run = RunKey(path.name, None)
     scores = Scores(pairs, classes, [run], with_maps=False)
     score_guesses(guesses, rows, run, scores)
-    runs = {run: ChosenOn.NOTHING}
-    return _evaluation(scores, runs, matching, annotated, arguments=arguments, random_seed=random_seed)
+    runs, protocol = {run: ChosenOn.NOTHING}, predictions_protocol(path, scores)
+    return _evaluation(
+        scores, runs, matching, annotated, protocol, arguments=arguments, random_seed=random_seed
+    )
 
 
 def evaluate_maps(
@@ -273,7 +262,8 @@ def evaluate_maps(
     pairs = [(sample.image, sample) for sample in samples]
     scores = Scores(pairs, _label_classes(samples), list(runs), threshold_step=threshold_step)
     score_map_files(paths, scores, normalize=normalize, resize=resize)
-    return _evaluation(scores, runs, None, annotated, arguments=arguments, random_seed=random_seed)
+    protocol = maps_protocol(scores, normalize=normalize, resize=resize)
+    return _evaluation(scores, runs, None, annotated, protocol, arguments=arguments, random_seed=random_seed)
 
 
 def default_rule(name: str) -> BoxRule:
@@ -344,6 +334,7 @@ def _evaluation(
     runs: Mapping[RunKey, ChosenOn],
     matching: Matching | None,
     annotated: Annotated,
+    protocol: tuple[tuple[str, str], ...],
     *,
     arguments: Mapping[str, Any] | None,
     random_seed: int,
@@ -356,7 +347,7 @@ def _evaluation(
     counts["with_boxes"] = int(scores.truth.image_has_box().sum())
     report = Report(
         title=f"wsloc eval: {annotated.path.name}",
-        protocol=PROTOCOL,
+        protocol=(*protocol, *common_protocol(annotated.blacklist, len(blacklist))),
         counts=counts,
         runs=tuple(
             evaluation_run(scores, run, figures[run], chosen_on, random_seed)
