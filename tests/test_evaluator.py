@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set, write_kaggle
-from wsloc.errors import DataError, MapError
+from wsloc.errors import DataError, MapError, OutputError
 from wsloc.evaluation.scores import BoxRule
 from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.inputs.annotations.formats import read_annotations
@@ -207,6 +207,23 @@ def test_the_files_of_a_report(localizer: Localizer, data: Path, tmp_path: Path)
     page = (tmp_path / "report.html").read_text()
     assert "MaxBoxAcc" in page
     assert "data:image/jpeg;base64" in page
+
+
+def test_an_earlier_report_stays_whole_if_one_file_cannot_be_written(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    for number in range(8):
+        np.save(tmp_path / "maps" / f"{number}.npy", np.ones((224, 224), np.float32))
+    evaluation = evaluate_maps(tmp_path / "maps", Annotated(data), threshold_step=0.5)
+    out = tmp_path / "out"
+    evaluation.write(out)
+    for name in ("images.csv", "report.json"):
+        (out / name).write_text("old")
+    (out / "report.html").unlink()
+    (out / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report\.html"):
+        evaluation.write(out)
+    assert [(out / name).read_text() for name in ("images.csv", "report.json")] == ["old", "old"]
+    assert len(list(out.iterdir())) == 3
 
 
 def test_cases_are_pictures_where_the_annotations_name_none(

@@ -14,6 +14,7 @@ from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import ten_crop_guesses
 from wsloc.evaluation.tuning import tune
+from wsloc.files import replacing_together
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match, read_blacklist
 from wsloc.inputs.guesses import read_guesses
@@ -79,14 +80,15 @@ class Evaluation:
     figures: Mapping[RunKey, RunFigures] = field(repr=False)
 
     def write(self, folder: Path) -> None:
-        """Write report.json, report.html and images.csv.
+        """Write report.json, report.html and images.csv: all of them, or none.
 
         Raises:
             OutputError: if one of them cannot be written.
         """
-        self._write_images(folder)
-        write_report_json(self.report, folder)
-        write_report_html(self.report, folder)
+        with replacing_together(folder) as temporary:
+            self._write_images(temporary)
+            write_report_json(self.report, temporary)
+            write_report_html(self.report, temporary)
 
     def _write_images(self, folder: Path) -> None:
         scores, names = self.scores, self.scores.classes
