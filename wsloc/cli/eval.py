@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    context: typer.Context,
     annotations: Annotated[
         Path,
         typer.Option(
@@ -151,7 +152,7 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score maps and boxes against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP."""
-    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
+    arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.evaluator import (
         Annotated as Truth,
@@ -167,10 +168,9 @@ def evaluate(
         raise UsageError(
             "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
         )
-    if maps is None and (normalize or resize_maps):
-        raise UsageError("--normalize and --resize-maps go with --maps")
-    if (maps or predictions) and (images or map_name or compare or tune_on or ten_crop):
-        raise UsageError("IMAGES, --map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
+    _refuse_options_of_others(
+        context, "network" if checkpoint or model else "maps" if maps else "predictions"
+    )
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
     rules = _rules(mass, map_threshold)
@@ -228,6 +228,37 @@ def evaluate(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+# What each option is of; those of no line are of every source.
+NETWORK_ALONE = (
+    *("images", "weights", "map_name", "compare", "tune_on", "tune_images", "tune_format", "ten_crop"),
+    *("image_size", "resize", "device", "precision", "batch_size", "workers"),
+)
+SOURCES_OF = {
+    **dict.fromkeys(NETWORK_ALONE, ("network",)),
+    **dict.fromkeys(("mass", "map_threshold", "threshold_step"), ("network", "maps")),
+    **dict.fromkeys(("normalize", "resize_maps"), ("maps",)),
+    "synsets": ("predictions",),
+}
+SOURCE_WORDS = {
+    "network": "--checkpoint or --model",
+    "maps": "--maps",
+    "predictions": "--predictions",
+}
+
+
+def _refuse_options_of_others(context: typer.Context, source: str) -> None:
+    """Raise UsageError for an option that was given and means nothing for the source: it must not be swallowed."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if source in SOURCES_OF.get(name, (source,)):
+            continue
+        given = context.get_parameter_source(name)
+        if given is not None and given.name != "DEFAULT":
+            option = "IMAGES" if name == "images" else max(parameter.opts, key=len)
+            own = " or ".join(SOURCE_WORDS[other] for other in SOURCES_OF[name])
+            raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
+
+
 def _maps(map_name: MapName | None, compare: str | None) -> list[str]:
     """The maps that are asked for, the first of which stands on top of the report."""
     if map_name is not None and compare is not None:
@@ -246,19 +277,33 @@ def _rules(mass: str | None, map_threshold: str | None) -> list[BoxRule]:
     """The box rules of `--mass 0.98,0.9` and `--map-threshold 0.2,0.3`."""
     from wsloc.evaluation.scores import BoxRule
 
-    rules = []
-    for kind, text in (("mass", mass), ("threshold", map_threshold)):
-        for word in (text or "").split(","):
-            if not word.strip():
-                continue
-            try:
-                value = float(word)
-            except ValueError as error:
-                raise UsageError(f"{word!r} is no fraction: give numbers in 0-1, parted by commas") from error
-            if not 0 <= value <= 1 or (kind == "mass" and value == 0):
-                raise UsageError(f"{word} is not a fraction in 0-1")
-            rules.append(BoxRule(kind, value))
-    return rules
+    return [
+        BoxRule(kind, value)
+        for kind, option, text in (
+            ("mass", "--mass", mass),
+            ("threshold", "--map-threshold", map_threshold),
+        )
+        for value in ([] if text is None else _fractions(option, text))
+    ]
+
+
+def _fractions(option: str, text: str) -> list[float]:
+    """The numbers of an option, parted by commas: 0-1, above 0 for a mass."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"{option} {text!r} names no number: give numbers in 0-1, parted by commas")
+    values = []
+    for word in words:
+        try:
+            value = float(word)
+        except ValueError as error:
+            raise UsageError(
+                f"{option}: {word!r} is no fraction: give numbers in 0-1, parted by commas"
+            ) from error
+        if not 0 <= value <= 1 or (option == "--mass" and value == 0):
+            raise UsageError(f"{option}: {word} is not a fraction in 0-1")
+        values.append(value)
+    return values
 
 
 def _synsets(path: Path | None) -> Sequence[str] | None:
