@@ -228,6 +228,23 @@ def evaluate(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
+# Short and on several lines, so that twenty runs of ten figures fit on a terminal; reports have the whole names.
+HEADINGS = {
+    "top1_classification_error": "Top-1\nclass\nerror",
+    "top5_classification_error": "Top-5\nclass\nerror",
+    "top1_localization_error": "Top-1\nLoc\nerror",
+    "top5_localization_error": "Top-5\nLoc\nerror",
+    "gt_known_localization_error": "GT-known\nLoc\nerror",
+    "max_box_acc": "Max\nBox\nAcc",
+    "max_box_acc_v2": "Max\nBox\nAccV2",
+    "box_acc_tuned": "Box\nAcc\ntuned",
+    "px_ap": "\n\nPxAP",
+    "miou": "\nmask\nIoU",
+    "mean_iou": "\nmean\nIoU",
+    "ten_crop_top1_classification_error": "Top-1\nten\ncrops",
+    "ten_crop_top5_classification_error": "Top-5\nten\ncrops",
+}
+
 # What each option is of; those of no line are of every source.
 NETWORK_ALONE = (
     *("images", "weights", "map_name", "compare", "tune_on", "tune_images", "tune_format", "ten_crop"),
@@ -320,6 +337,7 @@ def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
     """The table, or the JSON document, on stdout; notes and failures on stderr."""
     from wsloc.outputs.report_json import report_values
     from wsloc.outputs.report_records import figure_of, in_order
+    from wsloc.outputs.report_tables import shown
 
     report = evaluation.report
     for note in report.notes:
@@ -328,15 +346,12 @@ def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
         talk.note(f"failed: {failure.error}")
     if len(report.failures) > 10:
         talk.note(f"and {len(report.failures) - 10} more failures: see report.json")
-    rows = []
-    for key in in_order(key for run in report.runs for key in run.metrics):
-        meaning = figure_of(key)
-        cells = []
-        for run in report.runs:
-            value = run.metrics.get(key)
-            cells.append("-" if value is None else f"{value * meaning.scale:.2f}{meaning.sign}")
-        rows.append([meaning.name, *cells])
-    talk.table(report.title, ["", *(run.label for run in report.runs)], rows)
+    keys = in_order(key for run in report.runs for key in run.metrics)
+    rows = [
+        [run.label, *(shown(figure_of(key), run.metrics.get(key)) for key in keys)] for run in report.runs
+    ]
+    headings = ["map, box", *(HEADINGS.get(key, figure_of(key).name) for key in keys)]
+    talk.figures(f"{report.title} (percent, of errors the lower the better; IoU 0-1)", headings, rows)
     talk.line(
         f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"
     )
