@@ -5,7 +5,8 @@
 Run by hand, on an idle core. The predictions are five guesses an image, scored by the command in a process of its
 own, whose wall time and peak memory are measured: about 1.6 boxes an image, as ImageNet's validation set has. A
 live run is `evaluate_localization` with one map (entropy-class) and MaxBoxAcc's curves at 1,000 thresholds, over
-generated scenes; the network's share is the time inside `Localizer.observe`, maps included, of the whole.
+generated scenes. The network's share is the time inside `Localizer.observe`, maps included, of the whole; scoring
+goes on beside it, in a thread of its own, so that the two may add up to more than the whole.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ def test_of_a_live_run(data: Path, resize: str, words: str) -> None:
     assert "min-max normalised" in said_of["MaxBoxAcc"]
     assert "multiples of 0.25" in said_of["MaxBoxAcc"]
     assert "largest component" in said_of["Boxes"]
+    assert "size of the network's input" in said_of["Boxes"]
     assert "smallest rectangle" not in said_of["Boxes"]
     assert not {"Ten crops", "Tuning", "Blacklist", "PxAP"} & set(said_of)
 

@@ -53,8 +53,8 @@ def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None 
         parts.append(
             ("GT-known", f"{KNOWN}; that box is of the true class's own map, or of the one map for all")
         )
-        parts.append(("Boxes", _rules(scores) + "; taken from the map on the network's own grid of cells"))
-    made = f"brought from the network's grid to {SIDE} x {SIDE} ({RESIZED}), then min-max normalised"
+        parts.append(("Boxes", _rules(scores) + "; taken from the map at the size of the network's input"))
+    made = f"brought from the input's size to {SIDE} x {SIDE} ({RESIZED}), then min-max normalised"
     parts += _curves(scores, f"the true class's maps, {made}")
     if scores.tuned is not None:
         parts.append(("Tuning", _tuning(scores, tune_on)))
