@@ -19,7 +19,7 @@ FLOORS = (
     ("regions",),
     ("metrics",),
     ("outputs",),
-    ("request",),
+    ("request", "views"),
     ("localizer",),
     ("evaluation", "training"),
     ("loader", "runner", "evaluator", "trainer"),

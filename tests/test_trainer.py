@@ -27,11 +27,12 @@ from wsloc.training.epochs import Learner
 from wsloc.training.files import TrainingFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
     from wsloc.networks.network import Network
+    from wsloc.networks.tasks import LabelledBatch
     from wsloc.training.records import EpochFigures, StepReport
 
 SIDE = 16  # pixels: half of the pictures'
@@ -133,7 +134,11 @@ def test_a_checkpoint_says_what_it_is(unbroken: Path, data: Path) -> None:
     assert found.data["name"] == "scenes"
     assert (found.data["images"], found.data["validation_images"]) == (8, 5)
     assert found.recipe["learning_rate"] == 0.1
-    assert found.recipe["augmentation"] == {"smallest_crop": 0.35, "flip": True}
+    assert found.recipe["augmentation"] == {
+        "smallest_crop": 0.35,
+        "flip": True,
+        "shorter_side": None,
+    }
 
 
 def test_metrics_hold_a_line_an_epoch(unbroken: Path) -> None:
@@ -147,6 +152,7 @@ def test_metrics_hold_a_line_an_epoch(unbroken: Path) -> None:
             "train_error",
             "seconds",
             "mean_lambda",
+            "equal_entropies",
             "validation_loss",
             "validation_error",
         }
@@ -243,7 +249,14 @@ def test_a_killed_training_is_gone_on_from(
     assert len(figures(output)) == 1
     steps: list[StepReport] = []
     behind: list[EpochFigures] = []
-    quick(data, output, validation=validation, resume=True, on_start=behind.extend, on_step=steps.append)
+    quick(
+        data,
+        output,
+        validation=validation,
+        resume=True,
+        on_start=lambda past, _: behind.extend(past),
+        on_step=steps.append,
+    )
     assert [past.epoch for past in behind] == [0]
     assert {step.epoch for step in steps} == {1}
     assert_same_training(output, unbroken)
@@ -315,8 +328,14 @@ def test_with_nothing_to_resume_a_training_begins(
     tmp_path: Path, data: Path, validation: Path, unbroken: Path
 ) -> None:
     behind: list[Any] = []
-    quick(data, tmp_path / "net.pt", validation=validation, resume=True, on_start=behind.append)
-    assert behind == [()]
+    quick(
+        data,
+        tmp_path / "net.pt",
+        validation=validation,
+        resume=True,
+        on_start=lambda *news: behind.append(news),
+    )
+    assert behind == [((), 2)]
     assert_same_training(tmp_path / "net.pt", unbroken)
 
 
@@ -414,8 +433,17 @@ def test_a_complete_training_is_left_as_it_is(data: Path, validation: Path, unbr
     before = contents(unbroken.parent)
     behind: list[EpochFigures] = []
     steps: list[StepReport] = []
+
+    def take(past: Sequence[EpochFigures], _epochs: int) -> None:
+        behind.extend(past)
+
     found = quick(
-        data, unbroken, validation=validation, resume=True, on_start=behind.extend, on_step=steps.append
+        data,
+        unbroken,
+        validation=validation,
+        resume=True,
+        on_start=lambda past, _: behind.extend(past),
+        on_step=steps.append,
     )
     assert found == unbroken
     assert steps == []
@@ -449,11 +477,9 @@ def spoil_from(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of `gap` is NaN from this step on, counted from 1 over all epochs."""
     real, calls = cam.loss, list[None]()
 
-    def loss(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         calls.append(None)
-        value, logits, logs = real(network, images, targets, task)
+        value, logits, logs = real(network, batch)
         return value * (torch.nan if len(calls) >= step else 1), logits, logs
 
     monkeypatch.setattr(cam, "loss", loss)
@@ -609,6 +635,68 @@ def test_networks_that_cannot_be_are_refused_before_anything_is_written(
 def test_an_unknown_device_is_refused(tmp_path: Path, data: Path) -> None:
     with pytest.raises(UnsupportedError, match="unknown device 'gpu'"):
         quick(data, tmp_path / "net.pt", device="gpu")
+
+
+# Options, initial weights, snapshots, limits
+
+
+def test_options_are_kept_in_the_checkpoint_and_decide_whether_to_go_on(tmp_path: Path, data: Path) -> None:
+    output = tmp_path / "net.pt"
+    interrupt(data, output, options={"detach_weights": True})
+    assert load_checkpoint(output).options == {
+        "detach_weights": True,
+        "background_logit": False,
+        "ramp": 0.0,
+    }
+    with pytest.raises(TrainingError, match=r"detach weights \(True there, False here\)"):
+        quick(data, output, resume=True)
+    quick(data, output, resume=True, options={"detach_weights": True})
+    with pytest.raises(TrainingError, match="gap has no option 'ramp': it has none"):
+        quick(data, tmp_path / "other.pt", "gap", options={"ramp": 0.5})
+
+
+def test_a_training_starts_from_a_checkpoint(tmp_path: Path, data: Path, unbroken: Path) -> None:
+    output = tmp_path / "net.pt"
+    still = replace(RECIPE, epochs=1, learning_rate=1e-9, warmup=0, weight_decay=0, momentum=0)
+    quick(data, output, recipe=still, init=unbroken)
+    found = load_checkpoint(output)
+    assert found.options["ramp"] == 0.3  # on where the weights are pretrained
+    assert str(found.data["init"]).startswith("net.pt, sha256 ")
+    start = weights(unbroken)
+    torch.testing.assert_close(weights(output)["fc.weight"], start["fc.weight"], rtol=0, atol=1e-5)
+    with pytest.raises(CheckpointError, match=r"none\.pt is not there"):
+        quick(data, output, init=tmp_path / "none.pt")
+    with pytest.raises(CheckpointError, match="is of the backbone small_resnet"):
+        quick(data, output, recipe=replace(RECIPE, backbone="resnet18", image_size=32), init=unbroken)
+
+
+def test_a_resume_starts_from_the_same_weights(tmp_path: Path, data: Path, unbroken: Path) -> None:
+    whole, broken = tmp_path / "whole" / "net.pt", tmp_path / "broken" / "net.pt"
+    recipe = replace(RECIPE, ema=0.5, accumulate=2, optimizer="adamw", learning_rate=1e-3, max_steps=3)
+    options: dict[str, Any] = {"recipe": recipe, "init": unbroken}
+    quick(data, whole, "bew", **options)
+    interrupt(data, broken, method="bew", **options)
+    with pytest.raises(TrainingError, match="init"):
+        quick(data, broken, "bew", recipe=recipe, resume=True)
+    quick(data, broken, "bew", resume=True, **options)
+    assert_same_training(broken, whole)
+    assert len(figures(whole)) == 2
+
+
+def test_snapshots_are_kept_beside_the_output(tmp_path: Path, data: Path) -> None:
+    quick(data, tmp_path / "net.pt", recipe=replace(RECIPE, epochs=3), snapshot_every=2)
+    assert "net.epoch-2.pt" in names(tmp_path)
+    assert "net.epoch-1.pt" not in names(tmp_path)
+    assert load_checkpoint(tmp_path / "net.epoch-2.pt").recipe["figures"]["epoch"] == 1
+
+
+def test_a_collapse_of_lambda_is_said(tmp_path: Path, data: Path) -> None:
+    """On a grid of one cell all entropies are equal."""
+    said: list[str] = []
+    recipe = replace(RECIPE, epochs=11, image_size=8)
+    quick(data, tmp_path / "net.pt", recipe=recipe, on_warning=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("lambda has collapsed")
 
 
 def test_resnet_trains_at_64_pixels(tmp_path: Path, data: Path) -> None:

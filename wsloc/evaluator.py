@@ -2,116 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError
-from wsloc.evaluation.figures import evaluation_run, run_figures
+from wsloc.evaluation.annotated import Annotated, annotated_images
 from wsloc.evaluation.live import score_images
-from wsloc.evaluation.protocol import common_protocol, live_protocol, maps_protocol, predictions_protocol
-from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
+from wsloc.evaluation.pictures import add_sizes, with_pictures, with_sizes
+from wsloc.evaluation.protocol import live_protocol, maps_protocol, predictions_protocol
+from wsloc.evaluation.ready_made import score_guesses, score_map_files
+from wsloc.evaluation.reporting import evaluation_of
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
-from wsloc.evaluation.ten_crop import ten_crop_guesses
+from wsloc.evaluation.ten_crop import add_ten_crops
 from wsloc.evaluation.tuning import tune
-from wsloc.files import replacing_together
-from wsloc.inputs.annotations.formats import read_annotations
-from wsloc.inputs.annotations.matching import match, read_blacklist
+from wsloc.evaluation.vocabulary import vocabulary_of_guesses, vocabulary_of_samples
+from wsloc.inputs.annotations.matching import Matching, match
 from wsloc.inputs.guesses import read_guesses
-from wsloc.inputs.imagenet import imagenet_classes
-from wsloc.inputs.images import decode, find_images
-from wsloc.inputs.map_files import find_maps
+from wsloc.inputs.map_files import find_maps, other_maps
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
-from wsloc.outputs.images_csv import ImageRow, images_csv
-from wsloc.outputs.manifest import versions
-from wsloc.outputs.report_html import write_report_html
-from wsloc.outputs.report_json import write_report_json
-from wsloc.outputs.report_records import ChosenOn, Report, Unmatched
-from wsloc.records import Classes, ImageFile
+from wsloc.outputs.report_records import ChosenOn
 from wsloc.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from wsloc.evaluation.figures import RunFigures
-    from wsloc.evaluation.scores import Tuned
-    from wsloc.inputs.annotations.matching import Matching
+    from wsloc.evaluation.reporting import Evaluation
     from wsloc.localizer import Localizer
-    from wsloc.records import Sample
-
-
-@dataclass(frozen=True, slots=True)
-class Annotated:
-    """What to score against.
-
-    Attributes:
-        path: file or folder of annotations.
-        annotation_format: of `ANNOTATION_FORMATS`, or `auto`.
-        blacklist: file of images that are left out of localization, or None.
-    """
-
-    path: Path
-    annotation_format: str = "auto"
-    blacklist: Path | None = None
-
-    def read(self) -> list[Sample]:
-        """The labelled samples.
-
-        Raises:
-            DataError: if the annotations cannot be read, or none has a label.
-        """
-        samples = [sample for sample in read_annotations(self.path, self.annotation_format) if sample.labels]
-        if not samples:
-            raise DataError(f"{self.path}: no image in it has a label: nothing can be scored")
-        return samples
-
-    def listed(self, ids: Sequence[str]) -> frozenset[str]:
-        """The ids that the blacklist names."""
-        return frozenset() if self.blacklist is None else read_blacklist(self.blacklist, ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """An evaluation that has run: its report, and what its files are written from."""
-
-    report: Report
-    scores: Scores
-    figures: Mapping[RunKey, RunFigures] = field(repr=False)
-
-    def write(self, folder: Path) -> None:
-        """Write report.json, report.html and images.csv: all of them, or none.
-
-        Raises:
-            OutputError: if one of them cannot be written.
-        """
-        with replacing_together(folder) as temporary:
-            self._write_images(temporary)
-            write_report_json(self.report, temporary)
-            write_report_html(self.report, temporary)
-
-    def _write_images(self, folder: Path) -> None:
-        scores, names = self.scores, self.scores.classes
-        columns = ["iou", *dict.fromkeys(key for run in self.figures.values() for key in run.by_image)]
-        columns = ["iou", *(key.removesuffix("_error") + "_right" for key in columns[1:])]
-        errors = {failure.image: failure.error for failure in scores.failures}
-        with images_csv(folder, columns, [run.label for run in scores.runs]) as write:
-            for row, image in enumerate(scores.ids):
-                for place, label in enumerate(scores.labels(row), start=scores.truth.labels_of(row).start):
-                    values = [_row_figures(run, row, place) for run in self.figures.values()]
-                    error = errors.get(image, "")
-                    write(ImageRow(image, names.ids[label], names.names[label], values, error))
-
-
-def _row_figures(run: RunFigures, row: int, place: int) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        key.removesuffix("_error") + "_right": not wrong[row]
-        for key, (wrong, counted) in run.by_image.items()
-        if counted[row]
-    }
-    if run.overlaps is not None and run.counted[place]:
-        values["iou"] = float(run.overlaps[place])
-    return values
 
 
 def evaluate_localization(
@@ -154,20 +71,21 @@ def evaluate_localization(
         UnsupportedError: if a map does not fit the network.
     """
     annotated = annotations if isinstance(annotations, Annotated) else Annotated(Path(annotations))
-    files = None if images is None else find_images(images)
     names = list(dict.fromkeys(maps)) or [localizer.default_map()]
     for name in names:
         localizer.check(Request(map=name))
     runs = {RunKey(name, rule): ChosenOn.NOTHING for name in names for rule in rules or [default_rule(name)]}
-    matched_files, matching = _matched(files, annotated)
-    annotated.listed([file.image for file in matched_files])  # a bad blacklist is found out before the work
+    files, matching = annotated_images(images, annotated)
+    blacklist = annotated.listed([file.image for file in files])  # a bad one is found out before the work
     tuned = None
     if tune_on is not None:
-        tuned = _tuned(
+        tune_files, tune_matching = annotated_images(tune_images, tune_on, "--tune-images")
+        tuned = tune(
             localizer,
-            _matched(None if tune_images is None else find_images(tune_images), tune_on, "--tune-images"),
+            tune_files,
+            tune_matching.pairs,
             list(runs),
-            matched_files,
+            scored=files,
             threshold_step=threshold_step,
             batch_size=batch_size,
             workers=workers,
@@ -175,18 +93,18 @@ def evaluate_localization(
         runs |= dict.fromkeys(tuned.runs, tuned.chosen_on)
     scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
     scores.tuned = tuned
-    score_images(localizer, matched_files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
-    pools: dict[bool, str] = {}  # the maps that stand for both ways of pooling
-    for name in names if ten_crop else ():
-        same = pools.setdefault(MAPS[name].entropy_pooled, name)
-        scores.ten_crop[name] = (
-            scores.ten_crop[same]
-            if same in scores.ten_crop
-            else ten_crop_guesses(localizer, matched_files, name, batch_size=batch_size, workers=workers)
-        )
-    protocol = live_protocol(localizer, scores, tune_on=None if tune_on is None else tune_on.path)
-    return _evaluation(
-        scores, runs, matching, annotated, protocol, arguments=arguments, random_seed=random_seed
+    score_images(localizer, files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
+    if ten_crop:
+        add_ten_crops(localizer, files, names, scores, batch_size=batch_size, workers=workers)
+    return evaluation_of(
+        scores,
+        runs,
+        [matching],
+        annotated,
+        blacklist=blacklist,
+        protocol=live_protocol(localizer, scores, tune_on=None if tune_on is None else tune_on.path),
+        arguments=arguments,
+        random_seed=random_seed,
     )
 
 
@@ -194,6 +112,7 @@ def evaluate_predictions(
     path: Path,
     annotated: Annotated,
     *,
+    images: Sequence[str | Path] | None = None,
     synsets: Sequence[str] | None = None,
     arguments: Mapping[str, Any] | None = None,
     random_seed: int = 0,
@@ -203,6 +122,8 @@ def evaluate_predictions(
     Args:
         path: predictions.jsonl or predictions.csv of wsloc, a Kaggle submission, or a text of guesses.
         annotated: what to score against.
+        images: files, folders or `@list.txt`: pictures that give sizes and are shown as cases; None for those that
+            the annotations name, if any.
         synsets: wnids in the devkit's order, for ILSVRC's official text alone.
         arguments: of the command, for the report.
         random_seed: of the bootstrap.
@@ -210,21 +131,31 @@ def evaluate_predictions(
     Raises:
         DataError: if the file cannot be read, or does not fit the annotations.
     """
-    samples = annotated.read()
+    samples, pictures = with_pictures(annotated.read(), images)
     order = sorted(sample.image for sample in samples)
     guesses = list(read_guesses(path, validation_order=order, synsets=synsets))
-    matching = match(samples, [guess.image for guess in guesses])
+    if not guesses:
+        raise DataError(f"{path}: holds no predictions, only its header")
+    matching = match(samples, [guess.image for guess in guesses], "predictions")
     rows = {image: row for row, (image, _) in enumerate(matching.pairs)}
     missing = set(matching.unmatched_samples)
     # An annotated image without a line is wrong, not absent.
     pairs = [*matching.pairs, *((sample.image, sample) for sample in samples if sample.image in missing)]
-    classes = classes_of_guesses(samples, (label for guess in guesses for label in guess.labels))
+    words = vocabulary_of_guesses(samples, guesses)
     run = RunKey(path.name, None)
-    scores = Scores(pairs, classes, [run], with_maps=False)
-    score_guesses(guesses, rows, run, scores)
-    runs, protocol = {run: ChosenOn.NOTHING}, predictions_protocol(path, scores)
-    return _evaluation(
-        scores, runs, matching, annotated, protocol, arguments=arguments, random_seed=random_seed
+    scores = Scores(pairs, words.classes, [run], with_maps=False, label_indices=words.of_labels)
+    score_guesses(guesses, rows, run, scores, words.of_guesses)
+    add_sizes(scores)
+    return evaluation_of(
+        scores,
+        {run: ChosenOn.NOTHING},
+        [matching, *([pictures] if pictures else [])],
+        annotated,
+        blacklist=annotated.listed(scores.ids),
+        protocol=predictions_protocol(path, scores),
+        arguments=arguments,
+        random_seed=random_seed,
+        notes=words.notes,
     )
 
 
@@ -232,6 +163,7 @@ def evaluate_maps(
     folder: Path,
     annotated: Annotated,
     *,
+    images: Sequence[str | Path] | None = None,
     rules: Sequence[BoxRule] = (),
     threshold_step: float = THRESHOLD_STEP,
     normalize: bool = False,
@@ -243,7 +175,9 @@ def evaluate_maps(
 
     Args:
         folder: of npy, npz or PNG maps.
-        annotated: what to score against; must carry image sizes.
+        annotated: what to score against; must carry image sizes, if there are no pictures.
+        images: files, folders or `@list.txt`: pictures that give sizes and are shown as cases; None for those that
+            the annotations name, if any.
         rules: how boxes are taken; empty for threshold 0.2.
         threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
         normalize: whether to stretch each map's range to 0-1.
@@ -255,120 +189,33 @@ def evaluate_maps(
         DataError: if nothing fits, or a file cannot be read.
         MapError: if a map cannot be scored as it is.
     """
-    samples = [_with_size(sample) for sample in annotated.read()]
-    annotated.listed([sample.image for sample in samples])  # a bad blacklist is found out before the work
+    samples, pictures = with_pictures(annotated.read(), images)
+    samples, broken = with_sizes(samples)
+    blacklist = annotated.listed([sample.image for sample in samples])
     paths = find_maps(folder, [sample.image for sample in samples])
     runs = {
         RunKey(folder.name or "maps", rule): ChosenOn.NOTHING for rule in rules or [BoxRule("threshold", 0.2)]
     }
     pairs = [(sample.image, sample) for sample in samples]
-    scores = Scores(pairs, _label_classes(samples), list(runs), threshold_step=threshold_step)
-    score_map_files(paths, scores, normalize=normalize, resize=resize)
-    protocol = maps_protocol(scores, normalize=normalize, resize=resize)
-    return _evaluation(scores, runs, None, annotated, protocol, arguments=arguments, random_seed=random_seed)
+    words = vocabulary_of_samples(samples)
+    scores = Scores(
+        pairs, words.classes, list(runs), threshold_step=threshold_step, label_indices=words.of_labels
+    )
+    score_map_files(paths, scores, normalize=normalize, resize=resize, broken=broken)
+    without = tuple(sample.image for sample in samples if sample.image not in paths)
+    matching = Matching(tuple(pairs), without, other_maps(folder, paths.values()), "maps")
+    return evaluation_of(
+        scores,
+        runs,
+        [matching, *([pictures] if pictures else [])],
+        annotated,
+        blacklist=blacklist,
+        protocol=maps_protocol(scores, normalize=normalize, resize=resize),
+        arguments=arguments,
+        random_seed=random_seed,
+    )
 
 
 def default_rule(name: str) -> BoxRule:
     """A map's own rule: mass 0.98 for entropy maps, threshold 0.2 for the others."""
     return BoxRule("mass", 0.98) if MAPS[name].box_rule == "mass" else BoxRule("threshold", 0.2)
-
-
-def _with_size(sample: Sample) -> Sample:
-    """The sample with its picture's size, where the annotation carries none and names the picture."""
-    if sample.image_size is not None or sample.path is None or not sample.path.is_file():
-        return sample
-    picture = decode(sample.path)
-    return replace(sample, image_size=(picture.height, picture.width))
-
-
-def _label_classes(samples: Sequence[Sample]) -> Classes:
-    """The classes that samples speak of; ImageNet's where labels are their indices."""
-    labels = dict.fromkeys(label for sample in samples for label in sample.labels)
-    if all(label.isdecimal() and int(label) < 1000 for label in labels):
-        return imagenet_classes()
-    ids = tuple(dict.fromkeys([*labels, *(label for sample in samples for label, _ in sample.boxes)]))
-    return Classes(ids, ids)
-
-
-def _matched(
-    files: Sequence[ImageFile] | None, annotated: Annotated, option: str = "IMAGES"
-) -> tuple[list[ImageFile], Matching]:
-    """The images that are annotated, and how they were matched."""
-    samples = annotated.read()
-    if files is None:
-        files = [ImageFile(sample.image, sample.path) for sample in samples if sample.path is not None]
-        if not files:
-            raise DataError(f"{annotated.path}: its annotations name no pictures: give them too, as {option}")
-    matching = match(samples, [file.image for file in files])
-    by_id = {file.image: file for file in files}
-    # The picture that is shown is the one that was scored; most formats name none.
-    pairs = tuple((image, replace(sample, path=by_id[image].path)) for image, sample in matching.pairs)
-    return [by_id[image] for image, _ in pairs], replace(matching, pairs=pairs)
-
-
-def _tuned(
-    localizer: Localizer,
-    tuning: tuple[list[ImageFile], Matching],
-    runs: Sequence[RunKey],
-    scored: Sequence[ImageFile],
-    *,
-    threshold_step: float,
-    batch_size: int,
-    workers: int,
-) -> Tuned:
-    """What the tuning set chooses, and whether any of its pictures are among those that are scored."""
-    files, matching = tuning
-    tuned = tune(
-        localizer,
-        files,
-        matching.pairs,
-        runs,
-        threshold_step=threshold_step,
-        batch_size=batch_size,
-        workers=workers,
-    )
-    shared = {file.path.resolve() for file in files} & {file.path.resolve() for file in scored}
-    return replace(tuned, chosen_on=ChosenOn.SCORED_SET) if shared else tuned
-
-
-def _evaluation(
-    scores: Scores,
-    runs: Mapping[RunKey, ChosenOn],
-    matching: Matching | None,
-    annotated: Annotated,
-    protocol: tuple[tuple[str, str], ...],
-    *,
-    arguments: Mapping[str, Any] | None,
-    random_seed: int,
-) -> Evaluation:
-    """Figures and report of filled scores."""
-    blacklist = annotated.listed(scores.ids)
-    figures = {run: run_figures(scores, run, blacklist) for run in runs}
-    unmatched = _unmatched(matching)
-    counts = {"annotated": len(scores.ids), "failed": len(scores.failures), "blacklisted": len(blacklist)}
-    counts["with_boxes"] = int(scores.truth.image_has_box().sum())
-    report = Report(
-        title=f"wsloc eval: {annotated.path.name}",
-        protocol=(*protocol, *common_protocol(annotated.blacklist, len(blacklist))),
-        counts=counts,
-        runs=tuple(
-            evaluation_run(scores, run, figures[run], chosen_on, random_seed)
-            for run, chosen_on in runs.items()
-        ),
-        notes=() if matching is None else tuple(matching.notes()),
-        failures=tuple(scores.failures),
-        unmatched=unmatched,
-        arguments=dict(arguments or {}),
-        versions=versions(),
-    )
-    return Evaluation(report, scores, figures)
-
-
-def _unmatched(matching: Matching | None) -> tuple[Unmatched, ...]:
-    if matching is None:
-        return ()
-    sides = (
-        ("annotations without an image", matching.unmatched_samples),
-        ("images without an annotation", matching.unmatched_images),
-    )
-    return tuple(Unmatched(words, len(names), tuple(names[:10])) for words, names in sides if names)

@@ -22,6 +22,7 @@ from wsloc.networks.importing import import_state_dict, imported_classes
 from wsloc.networks.network import evaluating
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
+from wsloc.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,8 @@ def load(
     image_size: int | None = None,
     resize: str | None = None,
     task: str | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
     random_seed: int = 0,
 ) -> Localizer:
     """A localizer, ready to use, from whatever holds a trained classifier.
@@ -65,6 +68,8 @@ def load(
         image_size: input side in pixels, in place of the source's own.
         resize: `squash` or `keep`, in place of the source's own.
         task: `single-label` or `multi-label`, where the source does not hold it.
+        scales: of the input's sides; maps are averaged over them, classes and probabilities are the first one's.
+        flip: whether maps are averaged over mirror images, too.
         random_seed: of random weights.
 
     Raises:
@@ -75,6 +80,7 @@ def load(
         raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
     if task is not None and task not in TASKS:
         raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
+    views = Views(tuple(scales), flip)
     if isinstance(source, nn.Module):
         localizer = _from_module(source, target_layer, preprocessing, device)
     else:
@@ -95,6 +101,7 @@ def load(
         preprocessing=used,
         task=task or localizer.task,
         bfloat16=precision == "bfloat16",
+        views=views,
     )
 
 

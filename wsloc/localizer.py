@@ -20,15 +20,13 @@ from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, load_batches
 from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.inputs.preprocessing import box_to_image
-from wsloc.methods import MAPS
-from wsloc.methods.ep import with_entropy_pooling
-from wsloc.networks.map_operations import NORMALIZATIONS, upsample
-from wsloc.networks.network import Observation, evaluating
-from wsloc.networks.tasks import probabilities
+from wsloc.methods import MAPS, require_map
+from wsloc.networks.network import evaluating
 from wsloc.outputs.overlays import draw_overlay
 from wsloc.records import Failure, ImageFile, Localization, Prediction
 from wsloc.regions.components import mass_boxes, threshold_boxes
 from wsloc.request import Request
+from wsloc.views import Views, explain, pooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -75,6 +73,7 @@ class Localizer:
         source: the method of a checkpoint (`ep`, `gap`), or `model` for anything else.
         device: where the network runs.
         bfloat16: whether the trunk runs in bfloat16; entropies, logits and maps are float32 in any case.
+        views: the scales and mirror images that maps are averaged over.
     """
 
     network: Network
@@ -84,6 +83,7 @@ class Localizer:
     source: str
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     bfloat16: bool = False
+    views: Views = field(default_factory=Views)
 
     @overload
     def localize(  # type: ignore[overload-overlap]  # a str is a sequence of str, too: here it is a path
@@ -193,8 +193,7 @@ class Localizer:
             UnsupportedError: if the network and the map, or the map and the classes, do not go together.
         """
         name, kind = self.kind(request)
-        if kind.needs_linear_head:
-            self.network.linear()
+        require_map(name, self.network)
         if request.names_classes and not kind.per_class:
             raise UnsupportedError(
                 f"the map {name} carries no class: for classes by name or label take entropy-class, cam or gradcam"
@@ -254,7 +253,7 @@ class Localizer:
         choose: Callable[[Tensor], Tensor],
         normalization: str | None = None,
     ) -> dict[str, Observed]:
-        """Several maps of the same images, from one pass through the trunk.
+        """Several maps of the same images, from one pass through the trunk a view.
 
         Args:
             images: N, whose inputs are of one size.
@@ -283,27 +282,23 @@ class Localizer:
         choose: Callable[[Tensor], Tensor],
         normalization: str | None,
     ) -> dict[str, Observed]:
-        gradient = any(MAPS[name].needs_gradient for name in maps)
-        found: dict[str, Observed] = {}
         with evaluating(self.network), self._exact(), torch.inference_mode(mode=False):
             pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
-            inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
-            own = self.network.observe(inputs, differentiable=gradient, autocast=self.bfloat16)
-            with torch.no_grad():
-                for name in maps:
-                    kind = MAPS[name]
-                    network, observation = self._pooled(own) if kind.entropy_pooled else (self.network, own)
-                    scores = probabilities(observation.logits, self.task)  # (N, C)
-                    class_index = choose(scores)  # (N, P)
-                    cells = kind.activation_map(network, observation, class_index)  # (N, P or 1, h, w)
-                    cells = NORMALIZATIONS[normalization or kind.normalization](cells)
-                    cells = upsample(cells, (inputs.shape[2], inputs.shape[3]))  # (N, P or 1, H, W)
-                    chosen = scores.gather(1, class_index)  # (N, P)
-                    # One copy to the host for each of the three, not one an image.
-                    found[name] = Observed(
-                        class_index.cpu().numpy(), chosen.cpu().numpy(), cells.cpu().numpy()
-                    )
-        return found
+            found = explain(
+                self.network,
+                self.preprocessing.normalized(pixels.to(self.device)),  # (N, 3, H, W)
+                maps,
+                choose,
+                task=self.task,
+                views=self.views,
+                normalization=normalization,
+                autocast=self.bfloat16,
+            )
+        # One copy to the host for each of the three, not one an image.
+        return {
+            name: Observed(seen.class_index.cpu().numpy(), seen.chosen.cpu().numpy(), seen.maps.cpu().numpy())
+            for name, seen in found.items()
+        }
 
     def logits(self, pixels: Tensor, *, entropy_pooled: bool = False) -> Tensor:
         """Logits (N, C) of inputs uint8 (N, H, W, 3), on the network's device.
@@ -315,14 +310,7 @@ class Localizer:
         with evaluating(self.network), self._exact(), torch.inference_mode(mode=False), torch.no_grad():
             inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
             own = self.network.observe(inputs, differentiable=False, autocast=self.bfloat16)
-            return (self._pooled(own)[1] if entropy_pooled else own).logits
-
-    def _pooled(self, own: Observation) -> tuple[Network, Observation]:
-        """The network under Entropy Pooling; on one that was trained without, that is EP inference."""
-        if self.network.pooling is not None:
-            return self.network, own
-        network = with_entropy_pooling(self.network)
-        return network, Observation(own.feature_map, network.head(own.feature_map))
+            return (pooled(self.network, own)[1] if entropy_pooled else own).logits
 
     def _exact(self) -> AbstractContextManager[Any]:
         """Full float32 convolutions on CUDA: TF32 would move boxes against the CPU's."""

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from wsloc.errors import TrainingError
+from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
-from wsloc.inputs.training_set import require_pictures
+from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
-from wsloc.training.epochs import Learner, NotFiniteError
+from wsloc.outputs.manifest import file_sha256
+from wsloc.training.collapse import CollapseWatch
+from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
 from wsloc.training.files import START_ANEW, TrainingFiles, differences, fingerprint
 from wsloc.training.records import EpochFigures, Recipe, StepReport, kept_epoch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.records import Classes, Sample
 
@@ -33,14 +36,18 @@ def train(
     output: str | Path,
     *,
     recipe: Recipe | None = None,
+    options: Mapping[str, bool | int | float | str] | None = None,
+    init: str | Path | None = None,
     validation: str | Path | None = None,
     device: str | torch.device = "cpu",
     workers: int = 1,
     resume: bool = False,
     half: bool = False,
-    on_start: Callable[[Sequence[EpochFigures]], None] | None = None,
+    snapshot_every: int = 0,
+    on_start: Callable[[Sequence[EpochFigures], int], None] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochFigures], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> Path:
     """Train a network from image-level labels and write its checkpoint.
 
@@ -49,11 +56,14 @@ def train(
     equals), else the last.
 
     Args:
-        method: key of `METHODS`: `ep` or `gap`.
+        method: key of `METHODS`: `gap`, `ep` or `bew`.
         data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
         output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
             left there is replaced.
-        recipe: how to train.
+        recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
+        options: of the method, in place of its defaults.
+        init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
+            torchvision's; None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
@@ -61,9 +71,12 @@ def train(
             weights of an unbroken one: bit for bit on a CPU with as many threads. Without that file a finished
             training is left as it is, and where there is none either, training begins.
         half: keep the weights as float16.
-        on_start: called once, with the epochs that a resumed or finished training has behind it.
+        snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
+        on_start: called once, with the epochs that a resumed or finished training has behind it, and how many there
+            are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
+        on_warning: called with what goes wrong without ending the training: lambda that has collapsed.
 
     Returns:
         The path of the checkpoint.
@@ -83,15 +96,19 @@ def train(
             Path(data),
             None if validation is None else Path(validation),
             recipe=recipe or Recipe(),
+            options=options or {},
+            init=init if init is None or init == DEFAULT_WEIGHTS else Path(init),
             device=place,
             half=half,
+            snapshot_every=snapshot_every,
             files=TrainingFiles(Path(output)),
         )
         done = run.take_up(resume=resume)
         if on_start is not None:
-            on_start(tuple(run.history))
+            on_start(tuple(run.history), run.epochs)
         if not done:
-            run.go_on(workers, on_step, on_epoch)
+            watch = CollapseWatch(on_step, on_warning)
+            run.go_on(workers, watch.step, on_epoch)
     return run.files.output
 
 
@@ -105,15 +122,20 @@ class _Run:
         validation: Path | None,
         *,
         recipe: Recipe,
+        options: Mapping[str, bool | int | float | str],
+        init: Path | str | None,
         device: torch.device,
         half: bool,
+        snapshot_every: int,
         files: TrainingFiles,
     ) -> None:
         if method not in METHODS:
             raise TrainingError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         self.method = method
         self.recipe = recipe
+        self.options = _all_options(method, options, pretrained=init is not None)
         self.half = half
+        self.snapshot_every = snapshot_every
         self.files = files
         self.samples = read_annotations(data)
         self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
@@ -124,9 +146,18 @@ class _Run:
             "images": len(self.samples),
             "validation_images": None if self.validation is None else len(self.validation),
             "sha256": fingerprint([*self.samples, *(self.validation or [])]),
+            "init": _named_weights(init),
         }
         self.task = MULTI_LABEL if any(len(sample.labels) > 1 for sample in self.samples) else SINGLE_LABEL
-        self.learner = Learner(method, recipe, classes=self.classes, task=self.task, device=device)
+        self.learner = Learner(
+            method,
+            recipe,
+            classes=self.classes,
+            task=self.task,
+            device=device,
+            options=self.options,
+            init=init,
+        )
         self.learner.check_size(len(self.samples))
         self.history: list[EpochFigures] = []
         files.prepare()
@@ -149,7 +180,7 @@ class _Run:
         on_epoch: Callable[[EpochFigures], None] | None,
     ) -> None:
         """The epochs that are left, and what is kept of each."""
-        for number in range(len(self.history), self.recipe.epochs):
+        for number in range(len(self.history), self.epochs):
             figures = self._epoch(number, workers, on_step)
             self.history.append(figures)
             # The state first: whatever a kill leaves after it can be gone on from, and written again.
@@ -158,6 +189,11 @@ class _Run:
             if on_epoch is not None:
                 on_epoch(figures)
         self.files.forget()
+
+    @property
+    def epochs(self) -> int:
+        """How many there are, the last one perhaps cut short by the recipe's `max_steps`."""
+        return math.ceil(self.recipe.length(steps_an_epoch(len(self.samples), self.recipe.batch_size)))
 
     def _epoch(self, number: int, workers: int, on_step: Callable[[StepReport], None] | None) -> EpochFigures:
         try:
@@ -180,6 +216,9 @@ class _Run:
         """Write what follows from the state: the checkpoint, if the last epoch is the one to keep, and figures."""
         if kept_epoch(self.history) is self.history[-1]:
             save_checkpoint(self._checkpoint(), self.files.output, half=self.half)
+        if self.snapshot_every and len(self.history) % self.snapshot_every == 0:
+            place = self.files.snapshot(self.history[-1].epoch)
+            save_checkpoint(self._checkpoint(), place, half=self.half)
         self.files.write_figures([figures.to_dict() for figures in self.history])
 
     def _checkpoint(self) -> Checkpoint:
@@ -188,8 +227,9 @@ class _Run:
             backbone=self.recipe.backbone,
             classes=self.classes,
             preprocessing=self.learner.preprocessing,
-            weights=self.learner.network.model.state_dict(),
+            weights=self.learner.weights(),
             task=self.task,
+            options=self.options,
             recipe={**asdict(self.recipe), "half": self.half, "figures": self.history[-1].to_dict()},
             data=self.data,
         )
@@ -205,6 +245,7 @@ class _Run:
         """What a run must have in common with the one that it goes on from."""
         return {
             "method": self.method,
+            "options": self.options,
             **asdict(self.recipe),
             "half": self.half,
             "classes": list(self.classes.ids),
@@ -230,7 +271,13 @@ class _Run:
     def _check_finished(self) -> None:
         """Leave a finished training as it is, if it is the one that is asked for."""
         found = load_checkpoint(self.files.output)
-        there = {**found.recipe, **found.data, "method": found.method, "classes": list(found.classes.ids)}
+        there = {
+            **found.recipe,
+            **found.data,
+            "method": found.method,
+            "options": found.options,
+            "classes": list(found.classes.ids),
+        }
         differing = differences(there, self._arguments())
         if differing:
             raise TrainingError(
@@ -238,6 +285,27 @@ class _Run:
                 f"{START_ANEW}, or name another --output"
             )
         self.history = [EpochFigures.from_dict(record) for record in self.files.read_figures()]
+
+
+def _all_options(
+    method: str, given: Mapping[str, bool | int | float | str], *, pretrained: bool
+) -> dict[str, bool | int | float | str]:
+    """The options of a method: those given, and its defaults for the others."""
+    known = METHODS[method]
+    unknown = sorted(set(given) - set(known.DEFAULTS))
+    if unknown:
+        has = ", ".join(known.DEFAULTS) or "none"
+        raise TrainingError(f"{method} has no option {unknown[0].replace('_', '-')!r}: it has {has}")
+    return {**known.DEFAULTS, **(known.PRETRAINED if pretrained else {}), **given}
+
+
+def _named_weights(init: Path | str | None) -> str | None:
+    """Weights to start from, as a checkpoint records them: by their content, since a file may move."""
+    if init is None or isinstance(init, str):
+        return init
+    if not init.is_file():
+        raise CheckpointError(f"{init} is not there: name a checkpoint or weights file to start from")
+    return f"{init.name}, sha256 {file_sha256(init)}"
 
 
 def _at_least_two(classes: Classes, place: Path) -> Classes:

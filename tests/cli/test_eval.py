@@ -5,18 +5,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set, write_kaggle
 from tests.outputs import report_examples
 from wsloc.cli.console import Talk
 from wsloc.cli.eval import HEADINGS, _report
+from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Outcome
-    from wsloc.evaluator import Evaluation
+    from wsloc.evaluation.reporting import Evaluation
 
     Run = Callable[..., Outcome]
 
@@ -111,7 +113,8 @@ def test_a_tuning_set_whose_annotations_name_no_pictures(command: Run, data: Pat
         (("--checkpoint", "demo", "--map-threshold", "much"), 2, "no fraction"),
         (("--checkpoint", "demo", "--normalize"), 2, "goes with --maps"),
         (("--maps", "x", "--ten-crop"), 2, "--ten-crop goes with --checkpoint or --model, not with --maps"),
-        (("--maps", "x", "--synsets", "y"), 2, "--synsets goes with --predictions"),
+        (("--maps", "x", "--synsets", "nowhere.txt"), 2, "--synsets goes with --predictions"),
+        (("--checkpoint", "demo", "--synsets", "nowhere.txt"), 2, "--synsets goes with --predictions"),
         (("--predictions", "x", "--mass", "0.5"), 2, "--mass goes with --checkpoint or --model or --maps"),
         (("--predictions", "x", "--threshold-step", "0.001"), 2, "--threshold-step"),
         (("--predictions", "x", "--batch-size", "16"), 2, "--batch-size"),
@@ -133,3 +136,26 @@ def test_mistakes_are_one_line(
     assert words in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert outcome.stdout == ""
+
+
+def test_pictures_go_with_maps_and_predictions(command: Run, data: Path, tmp_path: Path) -> None:
+    rows = ["ImageId,PredictionString"]
+    lines = []
+    for line in (data / "val_annotations.txt").read_text().splitlines():
+        name, *box = line.split("\t")
+        rows.append(f"{name.removesuffix('.png')},{' '.join(box)}")
+        lines.append(f"{name} {' '.join(box)}")
+        (tmp_path / "maps").mkdir(exist_ok=True)
+        np.save(tmp_path / "maps" / name, np.ones((224, 224)))
+    (tmp_path / "truth.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "guesses.txt").write_text("\n".join(lines) + "\n")
+    for source in (("--maps", tmp_path / "maps"), ("--predictions", tmp_path / "guesses.txt")):
+        options = ("--annotations", tmp_path / "truth.csv", "-o", tmp_path / "out")
+        outcome = command("eval", data / "images", *options, *source)
+        assert outcome.code == 0, outcome.stderr
+        assert "data:image/jpeg;base64" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_help_names_every_annotation_format(command: Run) -> None:
+    shown = command("eval", "--help").stdout
+    assert [name for name in ANNOTATION_FORMATS if name not in shown] == []

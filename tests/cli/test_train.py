@@ -133,10 +133,18 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
         "backbone": "small_resnet",
         "epochs": 1,
         "batch_size": 3,
+        "accumulate": 2,
+        "max_steps": 1,
+        "optimizer": "adamw",
         "learning_rate": 0.02,
+        "schedule": "step",
+        "decay_every": 7.0,
+        "decay_steps": 9,
+        "decay_factor": 0.25,
         "warmup": 0.25,
         "momentum": 0.5,
         "weight_decay": 0.001,
+        "ema": 0.75,
         "image_size": 24,
         "random_seed": 5,
         "precision": "bfloat16",
@@ -150,7 +158,10 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
         output,
         "--smallest-crop",
         0.5,
+        "--shorter-side",
+        "24-30",
         "--no-flip",
+        "--no-nesterov",
         "--half",
         "--workers",
         1,
@@ -160,7 +171,8 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
     found = load_checkpoint(output)
     recipe = dict(found.recipe)
     del recipe["figures"]
-    assert recipe == {**options, "augmentation": {"smallest_crop": 0.5, "flip": False}, "half": True}
+    pictures = {"smallest_crop": 0.5, "flip": False, "shorter_side": [24, 30]}
+    assert recipe == {**options, "nesterov": False, "augmentation": pictures, "half": True}
     assert (found.method, found.task, found.data["images"]) == ("ep", "multi-label", 6)
     stored = torch.load(output, weights_only=True)["weights"]
     assert stored["fc.weight"].dtype == torch.float16

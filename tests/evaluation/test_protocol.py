@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set
+from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.protocol import common_protocol
 from wsloc.evaluation.scores import BoxRule
-from wsloc.evaluator import Annotated, Evaluation, evaluate_localization, evaluate_maps, evaluate_predictions
+from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.loader import load
+
+if TYPE_CHECKING:
+    from wsloc.evaluation.reporting import Evaluation
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,8 @@ def test_of_a_live_run(data: Path, resize: str, words: str) -> None:
     assert "largest component" in said_of["Boxes"]
     assert "size of the network's input" in said_of["Boxes"]
     assert "smallest rectangle" not in said_of["Boxes"]
+    assert "each box is a guess" in said_of["Localization"]
+    assert "of another size than its annotation says" in said_of["Failures"]
     assert not {"Ten crops", "Tuning", "Blacklist", "PxAP"} & set(said_of)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsloc.errors import DataError, MapError
-from wsloc.evaluation.ready_made import classes_of_guesses, score_guesses, score_map_files
+from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.inputs.guesses import Guesses
 from wsloc.records import Box, Classes, Sample
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BOX: Box = (0.0, 0.0, 10.0, 10.0)
 CLASSES = Classes(("cat", "dog"), ("cat", "dog"))
+NUMBERS = {"cat": 0, "dog": 1}
 
 
 def sample(name: str, label: str) -> Sample:
@@ -31,7 +32,7 @@ def test_guesses_fill_their_rows_and_the_rest_fails() -> None:
         Guesses("stranger", ("dog",), (BOX,)),
         Guesses("c", (), (), error="c: was broken"),
     ]
-    score_guesses(guesses, {"a": 0, "b": 1, "c": 2}, run, scores)
+    score_guesses(guesses, {"a": 0, "b": 1, "c": 2}, run, scores, NUMBERS)
     assert scores.guesses[run].answered.tolist() == [False, True, False]
     assert [(failure.image, failure.error) for failure in scores.failures] == [
         ("c", "c: was broken"),
@@ -40,13 +41,15 @@ def test_guesses_fill_their_rows_and_the_rest_fails() -> None:
     assert scores.known[run].tolist() == [[0, 0, 0, 0], [*BOX], [0, 0, 0, 0]]
 
 
-def test_classes_of_guesses() -> None:
-    samples = [sample("a", "dog")]
-    assert classes_of_guesses(samples, ["cat", "dog"]).ids == ("dog", "cat")
-    by_index = [Sample("a", None, labels=("1",))]
-    assert classes_of_guesses(by_index, ["n01443537"]).ids[1] == "n01443537"
-    with pytest.raises(DataError, match="no class in common"):
-        classes_of_guesses(samples, ["n01443537"])
+def test_the_box_of_the_true_class_may_stand_beyond_the_fifth_guess() -> None:
+    run = RunKey("file", None)
+    both = Sample("a", None, ("dog", "cat"), (20, 20), (("dog", BOX), ("cat", BOX)))
+    scores = Scores([("a", both)], CLASSES, [run], with_maps=False)
+    small, cat = (0.0, 0.0, 1.0, 1.0), (0.0, 0.0, 9.0, 9.0)
+    guess = Guesses("a", ("dog",) * 5 + ("cat",), (BOX, *(small,) * 4, cat))
+    score_guesses([guess], {"a": 0}, run, scores, NUMBERS)
+    assert scores.known[run].tolist() == [[*BOX], [*cat]]
+    assert scores.guesses[run].labels.tolist() == [[1] * 5]  # ILSVRC looks at five
 
 
 def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
@@ -67,8 +70,30 @@ def test_map_files_missing_damaged_and_out_of_range(tmp_path: Path) -> None:
         score_map_files(paths, Scores(pairs, CLASSES, [run]))
 
 
-def test_guesses_of_a_picture_of_another_size_are_refused() -> None:
+def test_guesses_of_a_picture_of_another_size_fail_and_name_their_line() -> None:
     run = RunKey("file", None)
-    scores = Scores([("a", sample("a", "dog"))], CLASSES, [run], with_maps=False)
-    with pytest.raises(DataError, match="another version of the picture"):
-        score_guesses([Guesses("a", ("dog",), (BOX,), image_size=(40, 40))], {"a": 0}, run, scores)
+    wrong = Guesses("a", ("dog",), (BOX,), image_size=(40, 80), where="guesses.jsonl:1")
+    right = Guesses("b", ("dog",), (BOX,), image_size=(20, 20))
+    pairs = [(name, sample(name, "dog")) for name in "ab"]
+    scores = Scores(pairs, CLASSES, [run], with_maps=False)
+    score_guesses([wrong, right], {"a": 0, "b": 1}, run, scores, NUMBERS)
+    (failure,) = scores.failures
+    assert failure.image == "a"
+    assert "guesses.jsonl:1: the boxes are of a picture of 80 x 40 pixels" in failure.error
+    assert "20 x 20" in failure.error
+    scores = Scores(pairs, CLASSES, [run], with_maps=False)
+    with pytest.raises(DataError, match=r"guesses\.jsonl:1: .* 80 x 40 .* 20 x 20"):
+        score_guesses([wrong], {"a": 0, "b": 1}, run, scores, NUMBERS)
+
+
+def test_maps_are_asked_for_by_the_label_of_the_annotation(tmp_path: Path) -> None:
+    maps = np.zeros((2, 224, 224), np.float32)
+    maps[0, :112, :112], maps[1, 112:, 112:] = 1, 1
+    ids = np.array(["n01685808", "n02099601"])
+    np.savez(tmp_path / "a.npz", maps=maps, class_index=np.array([3, 7]), class_id=ids)
+    run = RunKey("maps", BoxRule("threshold", 0.5))
+    pairs = [("a", sample("a", "7"))]
+    scores = Scores(pairs, Classes(("x",), ("x",)), [run], label_indices={"7": 0})
+    score_map_files({"a": tmp_path / "a.npz"}, scores)
+    assert scores.failures == []
+    assert scores.known[run][0].tolist() == [10, 10, 20, 20]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsloc.errors import DataError
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.scores import BoxRule, RunKey, Scores, SizeCheck
 from wsloc.records import Classes, Sample
 
 if TYPE_CHECKING:
@@ -57,6 +57,36 @@ def test_sizes_come_from_annotations_or_pictures_and_must_agree() -> None:
     assert scores.size(1) == (7, 9)
     with pytest.raises(DataError, match="another version of the picture"):
         scores.set_size(0, (40, 20))
+
+
+def test_one_size_that_differs_is_a_failure_and_all_of_them_are_an_error() -> None:
+    run = RunKey("cam", None)
+    scores = Scores([(name, sample(name, "dog")) for name in "abc"], CLASSES, [run])
+    sizes = SizeCheck(scores)
+    sizes.require_any()
+    assert not sizes.fits(0, (20, 41))
+    assert not sizes.fits(1, (20, 41))
+    with pytest.raises(
+        DataError, match=r"a: the picture is 41 x 20 .* says 40 x 20: .* \(and so are all 2\)"
+    ):
+        sizes.require_any()
+    assert sizes.fits(2, (20, 40))
+    sizes.require_any()
+    assert [failure.image for failure in scores.failures] == ["a", "b"]
+
+
+def test_what_contradicts_a_size_can_be_told_before_it_fails() -> None:
+    """For a caller whose scores another thread fills: `error` leaves all but the size alone."""
+    scores = Scores([(name, sample(name, "dog", None)) for name in "ab"], CLASSES, [RunKey("cam", None)])
+    scores.samples[0] = sample("a", "dog")
+    sizes = SizeCheck(scores)
+    error = sizes.error(0, (20, 41))
+    assert error is not None
+    assert error.startswith("a: the picture is 41 x 20 pixels")
+    assert scores.failures == []
+    assert sizes.error(1, (5, 6)) is None
+    assert scores.size(1) == (5, 6)
+    sizes.require_any()
 
 
 def test_masks_are_scored_where_every_image_has_one_label_and_a_mask(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from wsloc.evaluation.tuning import GRIDS, known_error, tune
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
+from wsloc.outputs.report_records import ChosenOn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +35,17 @@ def test_the_best_of_the_grid_scored_as_the_runs_are(tmp_path: Path) -> None:
         score_images(localizer, files, scores)
         errors = [known_error(scores, each) for each in runs]
         assert best.rule == runs[errors.index(min(errors))].rule
+
+
+def test_a_picture_that_is_scored_too_is_no_other_set(tmp_path: Path) -> None:
+    data = write_data_set(tmp_path / "val", count=3)
+    localizer = load("demo", device="cpu")
+    files = find_images([data / "images"])
+    pairs = [(sample.image, sample) for sample in read_annotations(data)]
+    runs = [RunKey("cam", BoxRule("mass", 0.9))]
+    for scored, chosen_on in (((), ChosenOn.TUNING_SET), (files[1:2], ChosenOn.SCORED_SET)):
+        tuned = tune(localizer, files, pairs, runs, scored=scored, threshold_step=0.5)
+        assert tuned.chosen_on is chosen_on
 
 
 def test_a_value_that_was_given_too_is_a_run_of_its_own() -> None:

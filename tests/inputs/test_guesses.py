@@ -54,6 +54,7 @@ def own_jsonl(folder: Path, *records: Localization | Failure) -> Path:
 
 
 LABELS = ("n01443537", "n01443537", "n01440764")
+INDICES, NAMES = (1, 1, 0), ("goldfish, gold", "goldfish, gold", "tench")
 BOXES = ((0.0, 1.5, 20.25, 30.0), (3.0, 4.0, 5.0, 6.0), (0.0, 0.0, 40.0, 30.0))
 
 
@@ -69,13 +70,18 @@ def test_own_jsonl(tmp_path: Path) -> None:
         empty,
     )
     assert list(read_guesses(path)) == [
-        Guesses("a/b, c.jpg", LABELS, BOXES, None, image_size=(30, 40)),
-        Guesses("ü.jpg", LABELS, BOXES, BOXES[0], image_size=(30, 40)),
-        Guesses("e.jpg", LABELS, BOXES, BOXES[0], image_size=(30, 40)),
-        Guesses("c.jpg", LABELS, BOXES, None, image_size=(30, 40)),
+        Guesses("a/b, c.jpg", LABELS, BOXES, None, None, (30, 40), INDICES, NAMES),
+        Guesses("ü.jpg", LABELS, BOXES, BOXES[0], None, (30, 40), INDICES, NAMES),
+        Guesses("e.jpg", LABELS, BOXES, BOXES[0], None, (30, 40), INDICES, NAMES),
+        Guesses("c.jpg", LABELS, BOXES, None, None, (30, 40), INDICES, NAMES),
         Guesses("bad.jpg", (), (), None, "is empty"),
         Guesses("none.jpg", (), (), None, image_size=(3, 4)),
     ]
+
+
+def test_each_guess_knows_its_line(tmp_path: Path) -> None:
+    path = own_jsonl(tmp_path, localization(), Failure("bad.jpg", "is empty"))
+    assert [guess.where for guess in read_guesses(path)] == [f"{path}:1", f"{path}:2"]
 
 
 def test_jsonl_with_byte_order_mark_and_empty_lines(tmp_path: Path) -> None:
@@ -92,8 +98,8 @@ def test_own_csv(tmp_path: Path) -> None:
     ]
     csv_table.write(lambda: iter(records), CLASSES, tmp_path)
     assert list(read_guesses(tmp_path / "predictions.csv")) == [
-        Guesses("a/b, c.jpg", LABELS, BOXES),
-        Guesses('say "hi".jpg', LABELS, BOXES),
+        Guesses("a/b, c.jpg", LABELS, BOXES, indices=INDICES, names=NAMES),
+        Guesses('say "hi".jpg', LABELS, BOXES, indices=INDICES, names=NAMES),
     ]
 
 
@@ -216,6 +222,7 @@ def test_malformed_official_text(tmp_path: Path, text: str, message: str) -> Non
             "guesses:4: a stands there twice",
         ),
         ("image,rank,class_id,x0,y0,x1,y1\na,2,n,0,0,3,1\n", "guesses:2: expected rank 1 of a, found 2"),
+        ("image,class_id,class_index,x0,y0,x1,y1\na,n,z,0,0,3,1\n", "guesses:2: invalid literal"),
         ("", "guesses: is empty; expected predictions.jsonl"),
         (" \n\n", "guesses: is empty"),
         ("one.jpg\n", "guesses:1: these are no guesses; expected .* found `one.jpg`"),
@@ -255,6 +262,14 @@ def one_box(*edges: object) -> dict[str, Any]:
         (LINE | {"predictions": {}}, "'predictions'"),
         (LINE | {"predictions": [{"box": [0, 0, 1, 1]}]}, "has no 'class_id'"),
         (LINE | {"predictions": [{"class_id": 3, "box": [0, 0, 1, 1]}]}, "'class_id' is not a string"),
+        (
+            LINE | {"predictions": [{"class_id": "n1", "class_index": "1", "box": [0, 0, 40, 30]}]},
+            "'class_index'",
+        ),
+        (
+            LINE | {"predictions": [{"class_id": "n1", "class_name": 1, "box": [0, 0, 40, 30]}]},
+            "'class_name'",
+        ),
         (LINE | {"predictions": [3]}, "is it a predictions.jsonl"),
         (one_box(0, 0, 1), "four numbers"),
         (one_box(0, 0, "1", 1), "is it a predictions.jsonl"),

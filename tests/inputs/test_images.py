@@ -18,7 +18,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from wsloc.errors import DataError, ImageError
-from wsloc.inputs.images import PIXEL_LIMIT, decode, find_images, printable, upright_rgb
+from wsloc.inputs.images import PIXEL_LIMIT, decode, find_images, picture_size, printable, upright_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,6 +327,7 @@ def test_exif_orientation_is_applied(tmp_path: Path, name: str, orientation: int
     Image.fromarray(stored(upright, orientation)).save(tmp_path / name, exif=exif, **options)
     for picture in (decode(tmp_path / name), upright_rgb(Image.open(tmp_path / name))):
         np.testing.assert_allclose(np.asarray(picture), upright, atol=80)
+    assert picture_size(tmp_path / name) == (24, 40)
 
 
 @pytest.mark.parametrize("value", [0, 9, 77, 65535])
@@ -340,6 +341,18 @@ def test_a_meaningless_orientation_is_ignored(tmp_path: Path, value: int) -> Non
 def test_broken_exif_does_not_cost_the_picture(tmp_path: Path) -> None:
     RGB.save(tmp_path / "x.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff broken")
     assert decode(tmp_path / "x.jpg").size == (16, 8)
+
+
+def test_a_size_needs_no_pixels_but_a_header(tmp_path: Path) -> None:
+    RGB.save(tmp_path / "x.jpg")
+    content = (tmp_path / "x.jpg").read_bytes()
+    (tmp_path / "x.jpg").write_bytes(content[: len(content) - 20])
+    assert picture_size(tmp_path / "x.jpg") == (8, 16)
+    (tmp_path / "x.jpg").write_bytes(b"no picture")
+    (tmp_path / "empty.jpg").touch()
+    for name in ("x.jpg", "empty.jpg", "gone.jpg"):
+        with pytest.raises(ImageError, match=name):
+            picture_size(tmp_path / name)
 
 
 def test_pictures_in_memory_are_left_as_they_are() -> None:

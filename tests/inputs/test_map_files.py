@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from wsloc.errors import DataError, MapError
-from wsloc.inputs.map_files import find_maps, read_map
+from wsloc.inputs.map_files import find_maps, other_maps, read_map
 from wsloc.outputs.maps import save_maps
 from wsloc.records import Classes, Localization
 
@@ -325,3 +325,12 @@ def test_an_archive_with_a_broken_checksum_and_a_path_that_is_not_there(tmp_path
     for missing in (tmp_path / "none.npy", tmp_path):
         with pytest.raises(DataError, match="no such map file"):
             read_map(missing)
+
+
+def test_maps_that_are_of_no_image_are_named(tmp_path: Path) -> None:
+    names = ("a/b.npy", "a/stranger.npz", "c.png", ".hidden.npy", "notes.txt")
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_maps(tmp_path, ["a/b.jpg", "missing.jpg"])
+    assert other_maps(tmp_path, found.values()) == ("c.png", "a/stranger.npz")

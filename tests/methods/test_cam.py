@@ -21,7 +21,7 @@ from wsloc.errors import UnsupportedError
 from wsloc.methods import cam
 from wsloc.methods.ep import with_entropy_pooling
 from wsloc.networks.map_operations import class_gradients
-from wsloc.networks.tasks import TASKS, classification_loss
+from wsloc.networks.tasks import TASKS, LabelledBatch, classification_loss
 
 if TYPE_CHECKING:
     from wsloc.networks.network import Network
@@ -232,7 +232,7 @@ def test_the_loss_is_the_classification_loss_of_the_backbone(task: str) -> None:
     trained = cam.build("small_resnet", 4)
     assert trained.pooling is None
     inputs, targets = torch.randn(4, 3, 32, 32), F.one_hot(torch.tensor([0, 1, 3, 1]), 4).float()
-    value, logits, log = cam.loss(trained, inputs, targets, task)
+    value, logits, log = cam.loss(trained, LabelledBatch(inputs, targets, task))
     torch.testing.assert_close(logits, trained.model(inputs))
     torch.testing.assert_close(value, classification_loss(logits, targets, task))
     assert log == {}

@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from tests.methods.example_networks import all_classes, linear_network
 from tests.reference.entropy_pooling_literal import EntropyPooled, entropy_pooling
+from wsloc.errors import UnsupportedError
 from wsloc.methods import ep
 from wsloc.methods.ep import EntropyPooling, entropy_weight, with_entropy_pooling
 from wsloc.networks.network import Observation, class_maps
@@ -266,3 +267,72 @@ def test_autocast_around_it_changes_nothing() -> None:
         assert network(feature_map).dtype == torch.bfloat16  # autocast is at work
         for inside, outside in zip(everything(), expected, strict=True):
             assert torch.equal(inside, outside)
+
+
+# Options
+
+
+def test_detached_weights_are_weights_and_no_more() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    leaf = feature_map.requires_grad_()
+    logits, coefficients = EntropyPooling(detach_weights=True).weighed(leaf, weight, bias)
+    torch.testing.assert_close(logits, EntropyPooling()(feature_map, weight, bias))
+    (gradient,) = torch.autograd.grad(logits.sum(), leaf)
+    expected = coefficients[:, None] * weight.sum(dim=0)[:, None, None] / 12  # lambda(u) W / (hw)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_a_ramp_goes_from_average_pooling_to_entropy_pooling() -> None:
+    feature_map, weight, bias = case((7, 5, 3, 4))
+    pooling = EntropyPooling(ramp=0.5)
+    assert [pooling.share(progress) for progress in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.5, 1.0, 1.0]
+    assert EntropyPooling().share(0.0) == 1.0
+    average = class_maps(feature_map, weight, bias).mean(dim=(2, 3))
+    torch.testing.assert_close(pooling.weighed(feature_map, weight, bias, 0.0)[0], average)
+    halfway = pooling.weighed(feature_map, weight, bias, 0.5)[0]
+    torch.testing.assert_close(halfway, (average + pooling(feature_map, weight, bias)) / 2)
+    for ramp in (-0.1, 1.1, math.nan):
+        with pytest.raises(UnsupportedError, match="ramp is a share"):
+            EntropyPooling(ramp=ramp)
+
+
+def test_a_background_logit_of_zero_joins_the_softmax() -> None:
+    feature_map, weight, bias = case((4, 5, 3, 4))
+    more, other = torch.cat([weight, torch.zeros(1, 5)]), torch.cat([bias, torch.zeros(1)])
+    pooling = EntropyPooling(background_logit=True)
+    logits, coefficients = pooling.weighed(feature_map, weight, bias)
+    expected = literal(feature_map, more, other)  # a fifth class, whose logit is zero everywhere
+    assert_close(coefficients, stack([image.entropy_weight for image in expected]))
+    assert_close(logits, stack([image.logits[:4] for image in expected]))
+
+    network = linear_network(weight, bias)
+    pooled = with_entropy_pooling(network, pooling)
+    observation = pooled.observe(feature_map, differentiable=False)
+    found = ep.activation_map(pooled, observation, all_classes(network, feature_map))
+    assert_close(found, stack([image.class_weights[:4] for image in expected]))
+    assert_close(ep.entropy_map(pooled, observation, torch.zeros(3, 1))[:, 0], coefficients)
+
+
+def test_a_weak_logit_is_certain_only_without_the_background() -> None:
+    """Softmax is blind to a shift: four logits of -9, -9, -9, -4 look as certain as 5, 5, 5, 10."""
+    localized = torch.tensor(
+        [[[[5.0, -9.0, 0.0]], [[5.0, -9.0, 0.0]], [[5.0, -9.0, 0.0]], [[10.0, -4.0, 0.0]]]]
+    )
+    plain = entropy_weight(localized)[0, 0]
+    assert plain[0] == pytest.approx(plain[1].item(), abs=1e-5)
+    with_background = entropy_weight(localized, background_logit=True)[0, 0]
+    assert with_background[0] == pytest.approx(plain[0].item(), abs=0.02)
+    background = (localized[0, :, 0, 1].exp() / (1 + localized[0, :, 0, 1].exp().sum())).sum()
+    assert background < 0.02  # that cell is background: certain again, but of no class
+
+
+def test_equal_entropies_are_counted() -> None:
+    weights = torch.stack([torch.ones(2, 3), torch.tensor([[0.0, 0.5, 1.0], [0.2, 0.3, 1.0]])])
+    figures = ep.lambda_figures(weights)
+    assert figures["equal_entropies"] == 0.5
+    torch.testing.assert_close(figures["mean_lambda"], weights.mean())
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match="unknown option 'colour': known are"):
+        ep.build("small_resnet", 4, {"colour": 1})

@@ -12,7 +12,7 @@ from wsloc.methods import ep
 from wsloc.methods.ep import EntropyPooling, entropy_weight, with_entropy_pooling
 from wsloc.networks.backbones import build_backbone
 from wsloc.networks.network import class_maps
-from wsloc.networks.tasks import SINGLE_LABEL, TASKS, classification_loss
+from wsloc.networks.tasks import SINGLE_LABEL, TASKS, LabelledBatch, classification_loss
 
 
 def test_ep_inference_shares_the_weights_and_leaves_the_network_as_it_was() -> None:
@@ -71,10 +71,10 @@ def test_the_loss_is_the_classification_loss_of_the_pooled_logits(task: str) -> 
     network = ep.build("small_resnet", 4)
     images = torch.randn(4, 3, 32, 32)
     targets = F.one_hot(torch.tensor([0, 1, 3, 1]), 4).float()
-    value, logits, log = ep.loss(network, images, targets, task)
+    value, logits, log = ep.loss(network, LabelledBatch(images, targets, task))
     torch.testing.assert_close(logits, network(images))
     torch.testing.assert_close(value, classification_loss(logits, targets, task))
-    assert set(log) == {"mean_lambda"}
+    assert set(log) == {"mean_lambda", "equal_entropies"}
     assert not log["mean_lambda"].requires_grad
     with torch.no_grad():
         localized = class_maps(network.features(images), *network.linear())
@@ -96,7 +96,7 @@ def test_a_few_steps_of_training_learn_a_separable_toy() -> None:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
     losses = []
     for _ in range(12):
-        value, _, _ = ep.loss(network, images, F.one_hot(labels, 2).float(), SINGLE_LABEL)
+        value, _, _ = ep.loss(network, LabelledBatch(images, F.one_hot(labels, 2).float(), SINGLE_LABEL))
         optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
         optimizer.step()

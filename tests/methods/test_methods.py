@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import re
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from wsloc.methods import MAPS, METHODS
 from wsloc.methods.ep import with_entropy_pooling
 from wsloc.networks.map_operations import NORMALIZATIONS
 from wsloc.networks.network import Network, Observation
-from wsloc.networks.tasks import TASKS
+from wsloc.networks.tasks import TASKS, LabelledBatch
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,7 +42,12 @@ def explained(name: str, *, differentiable: bool | None = None) -> tuple[Network
     if MAPS[name].entropy_pooled:
         network = with_entropy_pooling(network)
     needed = MAPS[name].needs_gradient if differentiable is None else differentiable
-    return network, network.observe(torch.rand(2, 4, 3, 5), differentiable=needed)
+    return network, with_branches(network.observe(torch.rand(2, 4, 3, 5), differentiable=needed))
+
+
+def with_branches(observation: Observation) -> Observation:
+    """As if the network had two BEW layers."""
+    return replace(observation, branch_weights=(torch.rand(2, 3, 5), torch.rand(2, 3, 5)))
 
 
 # Methods
@@ -78,7 +84,7 @@ def test_every_method_builds_a_network_and_trains_it(name: str) -> None:
     targets = F.one_hot(torch.tensor([1, 4]), CLASSES).float()
     for task in TASKS:
         network.zero_grad()
-        loss, logits, log = method.loss(network, images, targets, task)
+        loss, logits, log = method.loss(network, LabelledBatch(images, targets, task))
         assert loss.ndim == 0
         assert loss.isfinite()
         assert logits.shape == (2, CLASSES)
@@ -163,7 +169,7 @@ def test_gradients_are_asked_for_exactly_where_they_are_needed(name: str) -> Non
 @every_map
 def test_linear_heads_are_asked_for_exactly_where_they_are_needed(name: str) -> None:
     network = headed_network(lambda feature_map: feature_map.amax(dim=(2, 3)).repeat(1, 2)[:, :CLASSES])
-    observation = network.observe(torch.rand(2, 4, 3, 5), differentiable=True)
+    observation = with_branches(network.observe(torch.rand(2, 4, 3, 5), differentiable=True))
     if MAPS[name].needs_linear_head:
         with pytest.raises(UnsupportedError, match="by-hand"):
             MAPS[name].activation_map(network, observation, CLASS_INDEX)

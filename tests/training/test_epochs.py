@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.networks.network import Network
+    from wsloc.networks.tasks import LabelledBatch
     from wsloc.records import Sample
 
 RECIPE = Recipe(epochs=2, batch_size=4, image_size=16)
@@ -97,11 +98,9 @@ def test_what_a_network_draws_depends_on_the_epoch_alone(
 ) -> None:
     drawn: list[float] = []
 
-    def drawing(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def drawing(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         drawn.append(float(torch.rand(())))
-        return real(network, images, targets, task)
+        return real(network, batch)
 
     real = cam.loss
     monkeypatch.setattr(cam, "loss", drawing)
@@ -191,8 +190,8 @@ def test_bfloat16_is_the_trunks_and_entropy_stays_float32(
     entropy: list[tuple[torch.dtype, torch.dtype]] = []
     real = ep.entropy_weight
 
-    def seen(localized_logits: Tensor) -> Tensor:
-        weight = real(localized_logits)
+    def seen(localized_logits: Tensor, **options: bool) -> Tensor:
+        weight = real(localized_logits, **options)
         entropy.append((localized_logits.dtype, weight.dtype))
         return weight
 
@@ -282,10 +281,8 @@ def test_a_loss_that_is_not_finite_is_caught_before_it_reaches_the_weights(
     one = learner(samples, method="gap")
     before = weights(one)
 
-    def spoilt(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def spoilt(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss * torch.nan, logits, logs
 
     real = cam.loss
@@ -299,10 +296,8 @@ def test_a_loss_that_is_not_finite_is_caught_before_it_reaches_the_weights(
 def test_weights_that_the_last_step_spoils_are_caught(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def steep(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def steep(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss + (logits.sum() * 0).sqrt(), logits, logs  # of value 0 and no finite slope
 
     real = cam.loss
@@ -315,13 +310,116 @@ def test_weights_that_the_last_step_spoils_are_caught(
 def test_a_validation_loss_that_is_not_finite_is_caught(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoilt(
-        network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        loss, logits, logs = real(network, images, targets, task)
+    def spoilt(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        loss, logits, logs = real(network, batch)
         return loss if network.training else loss * torch.inf, logits, logs
 
     real = cam.loss
     monkeypatch.setattr(cam, "loss", spoilt)
     with pytest.raises(NotFiniteError, match="the validation loss is inf"):
         learner(samples, method="gap").epoch(0, samples, samples, workers=0)
+
+
+# Optimizers, parts, averages, limits
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind"),
+    [
+        (RECIPE, torch.optim.SGD),
+        (replace(RECIPE, optimizer="adam"), torch.optim.Adam),
+        (replace(RECIPE, optimizer="adamw"), torch.optim.AdamW),
+    ],
+)
+def test_the_optimizer_is_the_recipes(samples: list[Sample], recipe: Recipe, kind: type) -> None:
+    one = learner(samples, recipe)
+    assert type(one.optimizer) is kind
+    before = weights(one)["model.fc.weight"]
+    assert np.isfinite(one.epoch(0, samples, None, workers=0).train_loss)
+    assert not torch.equal(weights(one)["model.fc.weight"], before)
+
+
+def test_nesterov_can_be_left_out(samples: list[Sample]) -> None:
+    assert learner(samples).optimizer.defaults["nesterov"]
+    assert not learner(samples, replace(RECIPE, nesterov=False)).optimizer.defaults["nesterov"]
+
+
+def test_a_batch_in_parts_gives_the_same_gradients(samples: list[Sample]) -> None:
+    """VGG has no batch norm, which would see the parts; in evaluation mode its dropout draws nothing."""
+    found = []
+    for parts in (1, 3):
+        one = learner(
+            samples, replace(RECIPE, backbone="vgg11", image_size=32, accumulate=parts), method="gap"
+        )
+        one.network.eval()
+        pixels = torch.arange(4 * 32 * 32 * 3, dtype=torch.uint8).reshape(4, 32, 32, 3)
+        targets = torch.eye(3)[[0, 1, 2, 0]]
+        logits, loss, _ = one._step(pixels, targets, 0.1, 0.0)
+        gradient = one.network.get_parameter("model.features.0.weight").grad
+        assert gradient is not None
+        found.append((logits, torch.tensor(loss), gradient.clone()))
+    for whole, parted in zip(*found, strict=True):
+        torch.testing.assert_close(parted, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_an_average_is_kept_in_the_weights_place(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, averaged = learner(samples), learner(samples, replace(RECIPE, ema=0.5))
+    expected: dict[str, Tensor] = {}
+    real = Learner._step
+
+    def step(self: Learner, *arguments: Any) -> Any:
+        done = real(self, *arguments)
+        if self is plain:
+            share = 0.5 if expected else 0.0  # torch's average begins with the first step's weights
+            for name, value in self.network.model.state_dict().items():
+                expected[name] = share * expected.get(name, value) + (1 - share) * value
+        return done
+
+    monkeypatch.setattr(Learner, "_step", step)
+    for one in (plain, averaged):
+        one.epoch(0, samples, None, workers=0)
+    kept = averaged.weights()
+    assert kept.keys() == expected.keys()
+    for name, value in kept.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+    assert_same(weights(plain), weights(averaged))  # the training itself is the same
+
+
+def test_validation_is_of_the_average(samples: list[Sample]) -> None:
+    one = learner(samples, replace(RECIPE, ema=0.9))
+    figures = one.epoch(0, samples, samples, workers=0)
+    own = weights(one)
+    one.network.model.load_state_dict(one.weights())
+    one.average = None
+    assert one._judge(samples, 0)[0] == pytest.approx(figures.validation_loss)
+    assert not torch.equal(own["model.fc.weight"], weights(one)["model.fc.weight"])
+
+
+def test_a_limit_of_steps_cuts_the_last_epoch_short(samples: list[Sample]) -> None:
+    reports: list[StepReport] = []
+    one = learner(samples, replace(RECIPE, max_steps=3))
+    for epoch in (0, 1):
+        one.epoch(epoch, samples, None, workers=0, on_step=reports.append)
+    assert [(report.epoch, report.step, report.steps) for report in reports] == [
+        (0, 1, 2),
+        (0, 2, 2),
+        (1, 1, 1),
+    ]
+
+
+def test_progress_goes_from_0_to_1(samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        seen.append(batch.progress)
+        return real(network, batch)
+
+    real = cam.loss
+    monkeypatch.setattr(cam, "loss", loss)
+    one = learner(samples, method="gap")
+    for epoch in (0, 1):
+        one.epoch(epoch, samples, samples, workers=0)
+    assert seen == [0.0, 0.25, *[1.0] * 3, 0.5, 0.75, *[1.0] * 3]  # validation is of what will be kept

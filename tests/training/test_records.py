@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,3 +103,46 @@ def test_the_epoch_kept_is_the_best_or_without_validation_the_last(
 ) -> None:
     history = [figures(epoch, error) for epoch, error in enumerate(errors)]
     assert kept_epoch(history).epoch == kept
+
+
+# Schedules and limits
+
+
+def test_a_step_schedule_goes_by_epochs_or_by_steps() -> None:
+    recipe = Recipe(epochs=9, learning_rate=0.8, schedule="step", decay_every=3, decay_factor=0.5, warmup=0)
+    assert [recipe.learning_rate_at(epoch, 10) for epoch in (0, 2.9, 3, 6)] == [0.8, 0.8, 0.4, 0.2]
+    by_steps = replace(recipe, decay_steps=15)
+    assert [by_steps.learning_rate_at(step / 10, 10) for step in (0, 14, 15, 30)] == [0.8, 0.8, 0.4, 0.2]
+
+
+def test_a_constant_rate_is_warmed_up_only() -> None:
+    recipe = Recipe(epochs=9, learning_rate=0.8, schedule="constant", warmup=2)
+    assert [recipe.learning_rate_at(epoch) for epoch in (1, 2, 8.9)] == [0.4, 0.8, 0.8]
+
+
+def test_a_limit_of_steps_shortens_the_cosine() -> None:
+    recipe = Recipe(epochs=10, learning_rate=0.8, warmup=0, max_steps=40)
+    assert recipe.length(10) == 4
+    assert recipe.length(2) == 10
+    assert recipe.learning_rate_at(2, 10) == pytest.approx(0.4)
+    assert recipe.learning_rate_at(4, 10) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"optimizer": "lion"},
+        {"schedule": "linear"},
+        {"accumulate": 0},
+        {"max_steps": 0},
+        {"decay_every": 0},
+        {"decay_steps": -1},
+        {"decay_factor": 0},
+        {"ema": 1.0},
+        {"augmentation": Augmentation(shorter_side=(40, 20))},
+        {"augmentation": Augmentation(shorter_side=(0, 20))},
+    ],
+)
+def test_what_is_out_of_range_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(TrainingError):
+        Recipe(**values)

@@ -23,19 +23,24 @@ from wsloc.cli.options import (
     ImageSizeOption,
     JsonOption,
     LabelsOption,
+    LayerOption,
     MapOption,
     MapThresholdOption,
     MassOption,
     MinProbabilityOption,
+    MirrorOption,
     ModelOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
+    ScalesOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
+    layer_map,
+    scale_list,
 )
 from wsloc.errors import ImageError, UsageError
 
@@ -58,6 +63,7 @@ def boxes(
     weights: WeightsOption = "DEFAULT",
     class_names: ClassNamesOption = None,
     map_name: MapOption = None,
+    layer: LayerOption = None,
     classes: ClassOption = None,
     labels: LabelsOption = None,
     box: BoxOption = None,
@@ -65,6 +71,8 @@ def boxes(
     map_threshold: MapThresholdOption = 0.2,
     boxes_per_class: BoxesPerClassOption = 1,
     min_probability: MinProbabilityOption = 0.0,
+    scales: ScalesOption = "1",
+    flip: MirrorOption = False,
     output: Annotated[
         Path,
         typer.Option(
@@ -136,13 +144,15 @@ def boxes(
         precision=precision.value,
         image_size=image_size,
         resize=None if resize is None else resize.value,
+        scales=scale_list(scales),
+        flip=flip,
         random_seed=random_seed,
     )
     request = Request(
         classes=resolve_choice(classes or "top1", localizer.classes)
         if labels is None
         else read_labels(labels, localizer.classes),
-        map=None if map_name is None else map_name.value,
+        map=layer_map(map_name, layer),
         box=None if box is None else box.value,
         mass=mass,
         map_threshold=map_threshold,

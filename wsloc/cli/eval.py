@@ -32,8 +32,8 @@ from wsloc.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.scores import BoxRule
-    from wsloc.evaluator import Evaluation
 
 
 def evaluate(
@@ -47,7 +47,10 @@ def evaluate(
     images: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Image files, folders or @list.txt; without any, the pictures that the annotations name.",
+            help=(
+                "Image files, folders or @list.txt; without any, the pictures that the annotations name. With "
+                "--maps and --predictions they only give sizes and cases to show."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -55,8 +58,11 @@ def evaluate(
         str,
         typer.Option(
             "--annotation-format",
-            metavar="auto|imagenet-xml|imagenet-csv|imagenet-devkit|wsol|tiny-imagenet|voc|coco|folder",
-            help="The annotations' format.",
+            metavar="FORMAT",
+            help=(
+                "The annotations' format: auto, imagenet-xml, imagenet-csv, imagenet-devkit, wsol, tiny-imagenet, "
+                "voc, coco, labels-csv or folder."
+            ),
         ),
     ] = "auto",
     blacklist: Annotated[
@@ -154,14 +160,8 @@ def evaluate(
     """Score maps and boxes against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP."""
     arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
-    from wsloc.evaluator import (
-        Annotated as Truth,
-    )
-    from wsloc.evaluator import (
-        evaluate_localization,
-        evaluate_maps,
-        evaluate_predictions,
-    )
+    from wsloc.evaluation.annotated import Annotated as Truth
+    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
     from wsloc.files import make_folder
 
     if sum((bool(checkpoint or model), predictions is not None, maps is not None)) != 1:
@@ -179,12 +179,18 @@ def evaluate(
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     if predictions is not None:
         evaluation = evaluate_predictions(
-            predictions, truth, synsets=_synsets(synsets), arguments=arguments, random_seed=random_seed
+            predictions,
+            truth,
+            images=images or None,
+            synsets=_synsets(synsets),
+            arguments=arguments,
+            random_seed=random_seed,
         )
     elif maps is not None:
         evaluation = evaluate_maps(
             maps,
             truth,
+            images=images or None,
             rules=rules,
             threshold_step=threshold_step,
             normalize=normalize,
@@ -247,7 +253,7 @@ HEADINGS = {
 
 # What each option is of; those of no line are of every source.
 NETWORK_ALONE = (
-    *("images", "weights", "map_name", "compare", "tune_on", "tune_images", "tune_format", "ten_crop"),
+    *("weights", "map_name", "compare", "tune_on", "tune_images", "tune_format", "ten_crop"),
     *("image_size", "resize", "device", "precision", "batch_size", "workers"),
 )
 SOURCES_OF = {
@@ -271,7 +277,7 @@ def _refuse_options_of_others(context: typer.Context, source: str) -> None:
             continue
         given = context.get_parameter_source(name)
         if given is not None and given.name != "DEFAULT":
-            option = "IMAGES" if name == "images" else max(parameter.opts, key=len)
+            option = max(parameter.opts, key=len)
             own = " or ".join(SOURCE_WORDS[other] for other in SOURCES_OF[name])
             raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from wsloc.errors import UsageError
+
 
 class MapName(StrEnum):
     """The activation maps that can be asked for, `MAPS` by name; here without loading torch."""
@@ -16,8 +18,18 @@ class MapName(StrEnum):
     entropy_class = "entropy-class"
     entropy_top5 = "entropy-top5"
     entropy = "entropy"
+    entropy_bew1 = "entropy-bew1"
+    entropy_bew2 = "entropy-bew2"
     cam = "cam"
     gradcam = "gradcam"
+
+
+class LayerName(StrEnum):
+    """Where `--map entropy` is taken from, `LAYERS` by name."""
+
+    ep = "ep"
+    bew1 = "bew1"
+    bew2 = "bew2"
 
 
 class BoxRule(StrEnum):
@@ -130,6 +142,29 @@ MapOption = Annotated[
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),
+]
+LayerOption = Annotated[
+    LayerName | None,
+    typer.Option(
+        "--layer",
+        metavar="NAME",
+        help="With --map entropy: ep (the last feature map), bew1 or bew2 (the branches, from shallow to deep).",
+        show_default="ep",
+        rich_help_panel=MAPS,
+    ),
+]
+ScalesOption = Annotated[
+    str,
+    typer.Option(
+        "--scales",
+        metavar="LIST",
+        help="Average maps over these factors of the input's size, such as 1,1.5; classes are the first one's.",
+        rich_help_panel=MAPS,
+    ),
+]
+MirrorOption = Annotated[
+    bool,
+    typer.Option("--flip/--no-flip", help="Average maps over mirror images, too.", rich_help_panel=MAPS),
 ]
 ClassOption = Annotated[
     list[str] | None,
@@ -265,3 +300,30 @@ QuietOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say more about what is done.", rich_help_panel=REPORTING)
 ]
+
+
+def layer_map(map_name: MapName | None, layer: LayerName | None) -> str | None:
+    """The map that `--map` and `--layer` name together, a key of `MAPS`.
+
+    Raises:
+        UsageError: if a layer is named for another map than `entropy`.
+    """
+    from wsloc.methods import LAYERS
+
+    if layer is None:
+        return None if map_name is None else map_name.value
+    if map_name is not MapName.entropy:
+        raise UsageError("--layer goes with --map entropy")
+    return LAYERS[layer.value]
+
+
+def scale_list(text: str) -> tuple[float, ...]:
+    """`1,1.5` as factors.
+
+    Raises:
+        UsageError: if it is no list of numbers.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--scales is a list of numbers such as 1,1.5, not {text!r}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,6 @@ import typer
 from wsloc.cli.console import Talk
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
-    NETWORK,
     RUNNING,
     DeviceOption,
     JsonOption,
@@ -23,6 +23,37 @@ from wsloc.cli.options import (
     VerboseOption,
     WorkersOption,
 )
+from wsloc.cli.training_options import (
+    AccumulateOption,
+    BackboneOption,
+    BackgroundLogitOption,
+    DecayEveryOption,
+    DecayFactorOption,
+    DecayStepsOption,
+    DetachWeightsOption,
+    EmaOption,
+    EpochsOption,
+    FlipOption,
+    InitOption,
+    LayersOption,
+    LearningRateOption,
+    MaxStepsOption,
+    MomentumOption,
+    NesterovOption,
+    OptimizerOption,
+    RampOption,
+    RecipeOption,
+    ScheduleOption,
+    ShorterSideOption,
+    SmallestCropOption,
+    TrainingBatchSizeOption,
+    TrainingImageSizeOption,
+    WarmupOption,
+    WeightDecayOption,
+    named_recipe,
+    only_given,
+    side_range,
+)
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,12 +62,14 @@ if TYPE_CHECKING:
     from wsloc.training.files import TrainingFiles
     from wsloc.training.records import EpochFigures, StepReport
 
-RECIPE, PICTURES = "Recipe", "Pictures"
-
 
 def train(
     method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="ep (Entropy Pooling) or gap (the plain baseline).")
+        str,
+        typer.Argument(
+            metavar="METHOD",
+            help="gap (the plain baseline), ep (Entropy Pooling) or bew (with branches, too).",
+        ),
     ],
     data: Annotated[
         Path,
@@ -55,74 +88,45 @@ def train(
             show_default="keep the last epoch",
         ),
     ] = None,
-    backbone: Annotated[
-        str,
-        typer.Option(
-            "--backbone",
-            metavar="NAME",
-            help="small_resnet, or a torchvision classifier, from random weights.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = "small_resnet",
-    epochs: Annotated[
-        int,
-        typer.Option("--epochs", min=1, metavar="N", help="Passes over the images.", rich_help_panel=RECIPE),
-    ] = 12,
-    batch_size: Annotated[
-        int, typer.Option("--batch-size", min=1, metavar="N", help="Images a step.", rich_help_panel=RECIPE)
-    ] = 64,
-    learning_rate: Annotated[
-        float,
-        typer.Option(
-            "--learning-rate", metavar="RATE", help="Peak of the cosine schedule.", rich_help_panel=RECIPE
-        ),
-    ] = 0.1,
-    warmup: Annotated[
-        float,
-        typer.Option(
-            "--warmup", min=0, metavar="EPOCHS", help="Linear warm-up before it.", rich_help_panel=RECIPE
-        ),
-    ] = 0.5,
-    momentum: Annotated[
-        float, typer.Option("--momentum", min=0, max=1, metavar="M", help="Of SGD.", rich_help_panel=RECIPE)
-    ] = 0.9,
-    weight_decay: Annotated[
-        float,
-        typer.Option(
-            "--weight-decay",
-            min=0,
-            metavar="W",
-            help="Of weights; not of biases and norms.",
-            rich_help_panel=RECIPE,
-        ),
-    ] = 5e-4,
-    image_size: Annotated[
-        int,
-        typer.Option(
-            "--image-size",
-            min=1,
-            metavar="PIXELS",
-            help="Side of the network's input.",
-            rich_help_panel=PICTURES,
-        ),
-    ] = 64,
-    smallest_crop: Annotated[
-        float,
-        typer.Option(
-            "--smallest-crop",
-            min=0.01,
-            max=1,
-            metavar="SHARE",
-            help="Least share of a picture that a random crop keeps; 1 keeps the whole.",
-            rich_help_panel=PICTURES,
-        ),
-    ] = 0.35,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="Mirror half of the pictures.", rich_help_panel=PICTURES)
-    ] = True,
+    recipe: RecipeOption = "small",
+    init: InitOption = None,
+    backbone: BackboneOption = None,
+    epochs: EpochsOption = None,
+    max_steps: MaxStepsOption = None,
+    batch_size: TrainingBatchSizeOption = None,
+    accumulate: AccumulateOption = None,
+    optimizer: OptimizerOption = None,
+    learning_rate: LearningRateOption = None,
+    schedule: ScheduleOption = None,
+    decay_every: DecayEveryOption = None,
+    decay_steps: DecayStepsOption = None,
+    decay_factor: DecayFactorOption = None,
+    warmup: WarmupOption = None,
+    momentum: MomentumOption = None,
+    nesterov: NesterovOption = None,
+    weight_decay: WeightDecayOption = None,
+    ema: EmaOption = None,
+    image_size: TrainingImageSizeOption = None,
+    smallest_crop: SmallestCropOption = None,
+    shorter_side: ShorterSideOption = None,
+    flip: FlipOption = None,
+    ramp: RampOption = None,
+    detach_weights: DetachWeightsOption = None,
+    background_logit: BackgroundLogitOption = None,
+    layers: LayersOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="Keep the weights of the checkpoint as float16: half the file.")
     ] = False,
+    snapshot_every: Annotated[
+        int,
+        typer.Option(
+            "--snapshot-every",
+            min=0,
+            metavar="N",
+            help="Keep the checkpoint of every N-th epoch, too: FILE.epoch-N.pt.",
+            show_default="none",
+        ),
+    ] = 0,
     resume: Annotated[
         bool,
         typer.Option(
@@ -154,52 +158,79 @@ def train(
     FILE.resume.pt, FILE being the checkpoint's name without its extension.
     """
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
-    from wsloc.inputs.training_set import Augmentation
     from wsloc.methods import METHODS
     from wsloc.networks.devices import resolve_device
     from wsloc.trainer import train as run
     from wsloc.training.files import TrainingFiles
-    from wsloc.training.records import Recipe
 
     if method not in METHODS:
         raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     files = TrainingFiles(output)
     _refuse_to_lose(files, resume=resume, overwrite=overwrite)
     place = resolve_device(device)
-    recipe = Recipe(
-        backbone=backbone,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        warmup=warmup,
-        momentum=momentum,
-        weight_decay=weight_decay,
-        image_size=image_size,
-        augmentation=Augmentation(smallest_crop, flip),
+    given = {
+        "backbone": backbone,
+        "epochs": epochs,
+        "max_steps": max_steps,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "decay_every": decay_every,
+        "decay_steps": decay_steps,
+        "decay_factor": decay_factor,
+        "warmup": warmup,
+        "momentum": momentum,
+        "nesterov": nesterov,
+        "weight_decay": weight_decay,
+        "ema": ema,
+        "image_size": image_size,
+    }
+    pictures = {
+        "smallest_crop": smallest_crop,
+        "shorter_side": None if shorter_side is None else side_range(shorter_side),
+        "flip": flip,
+    }
+    options = {
+        "ramp": ramp,
+        "detach_weights": detach_weights,
+        "background_logit": background_logit,
+        "layers": layers,
+    }
+    named = named_recipe(recipe)
+    chosen = replace(
+        named,
+        **only_given(given),
+        augmentation=replace(named.augmentation, **only_given(pictures)),
         random_seed=random_seed,
         precision=training_precision(precision, place.type),
     )
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
-    talk.detail(f"training {method} on {place}, {recipe.precision}")
+    talk.detail(f"training {method} on {place}, {chosen.precision}")
     logging.getLogger("matplotlib").setLevel(
         logging.ERROR
     )  # it remarks on its caches, whose place is no concern
     complete = resume and files.complete
-    with _saying_how_to_resume(talk, files), talk.progress(f"epoch 1/{epochs}", total=0) as advance:
-        watch = _Watch(talk, epochs, advance)
+    with _saying_how_to_resume(talk, files), talk.progress("epoch 1", total=0) as advance:
+        watch = _Watch(talk, advance)
         run(
             method,
             data,
             output,
-            recipe=recipe,
+            recipe=chosen,
+            options=only_given(options),
+            init=init,
             validation=validation,
             device=place,
             workers=workers,
             resume=resume,
             half=half,
+            snapshot_every=snapshot_every,
             on_start=watch.start,
             on_step=watch.step,
             on_epoch=watch.epoch,
+            on_warning=talk.note,
         )
     if complete:
         talk.note(f"{output} is complete: nothing is left to train")
@@ -242,19 +273,18 @@ def _saying_how_to_resume(talk: Talk, files: TrainingFiles) -> Iterator[None]:
 class _Watch:
     """What is shown of a training while it runs."""
 
-    def __init__(self, talk: Talk, epochs: int, advance: Callable[..., None]) -> None:
+    def __init__(self, talk: Talk, advance: Callable[..., None]) -> None:
         self.talk = talk
-        self.epochs = epochs
         self.advance = advance
-        self.ahead = epochs
+        self.epochs = self.ahead = 0
         self.history: list[EpochFigures] = []
 
-    def start(self, history: Sequence[EpochFigures]) -> None:
-        """Epochs that are done before this command begins."""
+    def start(self, history: Sequence[EpochFigures], epochs: int) -> None:
+        """Epochs that are done before this command begins, of how many."""
         self.history += history
-        self.ahead -= len(history)
+        self.epochs, self.ahead = epochs, epochs - len(history)
         if history and self.ahead:
-            self.talk.note(f"going on after epoch {len(history)}/{self.epochs}")
+            self.talk.note(f"going on after epoch {len(history)}/{epochs}")
 
     def step(self, report: StepReport) -> None:
         self.advance(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from wsloc.errors import DataError, MapError
-from wsloc.evaluation.scores import TOP
+from wsloc.evaluation.scores import TOP, SizeCheck
 from wsloc.inputs.loading import LoadedImage, load_batches
 from wsloc.methods import MAPS
 
@@ -43,7 +43,9 @@ def score_images(
     """Run images through the network and add what comes out to the scores.
 
     A batch is scored in a thread of its own while the next one goes through the network: for small networks the
-    curves take longer than the network does. One thread, so that the scores are added in the images' order.
+    curves take longer than the network does. One thread, so that the scores are added in the images' order. The
+    thread that calls this one only notes sizes, of rows whose turn is still to come: failures, too, are added in
+    the other.
 
     Args:
         localizer: from `wsloc.load`.
@@ -54,22 +56,23 @@ def score_images(
         on_batch: called with the number of images done since the last call.
 
     Raises:
-        DataError: if a picture is not of the size that its annotation says.
+        DataError: if no picture is of the size that its annotation says; a few such pictures count as failed.
         UnsupportedError: if a map does not fit the network.
     """
     maps = tuple(dict.fromkeys(run.map for run in scores.runs))
     done = 0
+    sizes = SizeCheck(scores)
     before: Future[None] | None = None
     with ThreadPoolExecutor(1) as scorer:
         for batch in load_batches(files, localizer.preprocessing, batch_size=batch_size, workers=workers):
             found: list[tuple[int, Seen | str]] = []
             groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
             for row, item in enumerate(batch, start=done):
-                if isinstance(item, LoadedImage):
-                    scores.set_size(row, item.image_size)
+                error = sizes.error(row, item.image_size) if isinstance(item, LoadedImage) else item.error
+                if error is not None:
+                    found.append((row, error))
+                elif isinstance(item, LoadedImage):
                     groups[item.pixels.shape].append((row, item))
-                else:
-                    found.append((row, item.error))
             for members in groups.values():
                 found += _observe_equal(localizer, members, maps, scores)
             if before is not None:
@@ -80,6 +83,7 @@ def score_images(
                 on_batch(len(batch))
         if before is not None:
             before.result()
+    sizes.require_any()
 
 
 def _add(scores: Scores, found: Sequence[tuple[int, Seen | str]]) -> None:

@@ -28,6 +28,9 @@ RULES = {
     "mass": "mass: the smallest rectangle that holds this share of the map's total",
     "threshold": "threshold: the largest component of the cells that reach this share of the map's maximum",
 }
+LIVE_FAILURES = (
+    "an image that cannot be read, or is of another size than its annotation says, counts as wrong everywhere"
+)
 RESIZED = "bilinearly, by area averages where both sides shrink"
 
 
@@ -58,7 +61,7 @@ def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None 
     parts += _curves(scores, f"the true class's maps, {made}")
     if scores.tuned is not None:
         parts.append(("Tuning", _tuning(scores, tune_on)))
-    return (*parts, ("Failures", "an image that cannot be read counts as wrong everywhere"))
+    return (*parts, ("Failures", LIVE_FAILURES))
 
 
 def predictions_protocol(path: Path, scores: Scores) -> Words:
@@ -73,8 +76,11 @@ def predictions_protocol(path: Path, scores: Scores) -> Words:
         parts.append(("Localization", RIGHT))
         words = "the box is the first that the file has for it, or the one it has for all classes"
         parts.append(("GT-known", f"{KNOWN}; {words}. Absent unless every line has such a box"))
-    failed = "an annotated image without a line, or with an error in its place, counts as wrong everywhere"
-    return (*parts, ("Failures", f"{failed}; lines of images that are not annotated are passed over"))
+    failed = (
+        "an annotated image without a line, with an error in its place, or with boxes of a picture of another size, "
+        "counts as wrong everywhere; lines of images that are not annotated are passed over"
+    )
+    return (*parts, ("Failures", failed))
 
 
 def maps_protocol(scores: Scores, *, normalize: bool, resize: bool) -> Words:
@@ -98,10 +104,11 @@ def maps_protocol(scores: Scores, *, normalize: bool, resize: bool) -> Words:
         parts.append(("GT-known", KNOWN))
         parts.append(("Boxes", _rules(scores) + f"; taken from that map of {SIDE} x {SIDE}"))
     parts += _curves(scores, "these maps")
-    return (
-        *parts,
-        ("Failures", "an image without a map, or with one that cannot be read, counts as wrong everywhere"),
+    failed = (
+        "an image without a map of its class that can be read, or whose size is not known, counts as wrong "
+        "everywhere; maps of images that are not annotated are passed over"
     )
+    return (*parts, ("Failures", failed))
 
 
 def common_protocol(blacklist: Path | None, listed: int) -> Words:

@@ -123,11 +123,13 @@ class Scores:
         threshold_step: float = THRESHOLD_STEP,
         with_maps: bool = True,
         with_guesses: bool = True,
+        label_indices: Mapping[str, int] | None = None,  # None where the labels mean a network's classes
     ) -> None:
         self.ids = [image for image, _ in pairs]
         self.samples = [sample for _, sample in pairs]
         self.classes = classes
-        label_indices = resolve_labels(self.samples, classes)
+        if label_indices is None:
+            label_indices = resolve_labels(self.samples, classes)
         self.truth = Truth.of(self.samples, label_indices)
         self.runs = tuple(runs)
         self.with_guesses = with_guesses  # else the boxes of the true classes alone
@@ -155,8 +157,13 @@ class Scores:
         """The class indices that an image is labelled with."""
         return tuple(int(label) for label in self.truth.labels[self.truth.labels_of(row)])
 
-    def set_size(self, row: int, image_size: tuple[int, int]) -> None:
+    def set_size(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> None:
         """Note the (height, width) of an image once it is decoded.
+
+        Args:
+            row: of the image.
+            image_size: (height, width) in pixels.
+            where: what says so, for the message.
 
         Raises:
             DataError: if the annotations are of a picture of another size.
@@ -164,7 +171,7 @@ class Scores:
         annotated = self.samples[row].image_size
         if annotated is not None and annotated != image_size:
             raise DataError(
-                f"{self.ids[row]}: the picture is {image_size[1]} x {image_size[0]} pixels, its annotation says "
+                f"{self.ids[row]}: {where} {image_size[1]} x {image_size[0]} pixels, its annotation says "
                 f"{annotated[1]} x {annotated[0]}: the boxes are of another version of the picture"
             )
         self.truth.image_sizes[row] = image_size
@@ -245,3 +252,42 @@ class Scores:
         sample = self.samples[row]
         ignore = None if sample.ignore_mask is None else read_mask(sample.ignore_mask)
         return protocol_mask([read_mask(path) for path in sample.masks], ignore)
+
+
+class SizeCheck:
+    """Lets a picture of another size than annotated fail alone, and refuses a folder of such pictures."""
+
+    def __init__(self, scores: Scores) -> None:
+        self._scores = scores
+        self._fitting = 0
+        self._others: list[str] = []
+
+    def error(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> str | None:
+        """Note the size of an image, as `Scores.set_size`; what to let it fail with if its annotation contradicts.
+
+        Nothing but that row's size is touched in the scores: another thread may fill other rows meanwhile.
+        """
+        try:
+            self._scores.set_size(row, image_size, where)
+        except DataError as error:
+            self._others.append(str(error))
+            return str(error)
+        self._fitting += 1
+        return None
+
+    def fits(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> bool:
+        """The same, and let it fail at once."""
+        error = self.error(row, image_size, where)
+        if error is not None:
+            self._scores.fail(row, error)
+        return error is None
+
+    def require_any(self) -> None:
+        """Refuse pictures that are all others than the annotated ones.
+
+        Raises:
+            DataError: if every image was of another size.
+        """
+        if self._others and not self._fitting:
+            more = f" (and so are all {len(self._others):,})" if len(self._others) > 1 else ""
+            raise DataError(self._others[0] + more)

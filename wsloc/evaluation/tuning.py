@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from wsloc.evaluation.live import score_images
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores, Tuned
 from wsloc.metrics.imagenet import known_overlaps
 from wsloc.metrics.localization import IOU_THRESHOLD
+from wsloc.outputs.report_records import ChosenOn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +33,7 @@ def tune(
     pairs: Sequence[tuple[str, Sample]],
     runs: Sequence[RunKey],
     *,
+    scored: Sequence[ImageFile] = (),
     threshold_step: float,
     batch_size: int = 16,
     workers: int = 0,
@@ -39,13 +42,15 @@ def tune(
     """Score a grid of values of each rule on a tuning set, and keep the best.
 
     Candidates are scored as the run itself is: the same boxes of the same maps, GT-known error at IoU 0.5. Of
-    equally good values the smallest is taken.
+    equally good values the smallest is taken. Where a picture of the tuning set is among those that are to be
+    scored, the choice counts as made on these.
 
     Args:
         localizer: from `wsloc.load`.
         files: the images of the tuning set.
         pairs: `(image id, sample)`, in the order of the files.
         runs: those that are to be scored; tells which maps, and which kinds of rules.
+        scored: the images of the scored set.
         threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
         batch_size: images through the network at once.
         workers: processes that decode and resize.
@@ -63,7 +68,9 @@ def tune(
     score_images(localizer, files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
     best = (min(group, key=lambda run: known_error(scores, run)) for group in candidates.values())
     tops = {name: curve.best("single")[IOU_THRESHOLD].threshold for name, curve in scores.curves.items()}
-    return Tuned(tuple(RunKey(run.map, run.rule, tuned=True) for run in best), tops)
+    tuned = Tuned(tuple(RunKey(run.map, run.rule, tuned=True) for run in best), tops)
+    shared = {file.path.resolve() for file in files} & {file.path.resolve() for file in scored}
+    return replace(tuned, chosen_on=ChosenOn.SCORED_SET) if shared else tuned
 
 
 def known_error(scores: Scores, run: RunKey) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,10 @@ class Guesses:
         shared_box: the box that stands for any class, where the map carries none.
         error: why the image failed, or None; then there are no guesses.
         image_size: (height, width) in pixels that the boxes refer to, where the file says it.
+        indices: the class index of each guess, as an output of the network that made it; empty where the file has
+            none.
+        names: the class of each guess in words; empty where the file has none.
+        where: file and line, for messages.
     """
 
     image: str
@@ -57,6 +61,9 @@ class Guesses:
     shared_box: Box | None = None
     error: str | None = None
     image_size: tuple[int, int] | None = None
+    indices: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
 
 
 def read_guesses(
@@ -127,7 +134,7 @@ def _without_repeats(guesses: Iterator[tuple[str, Guesses]]) -> Iterator[Guesses
         if guess.image in seen:
             raise DataError(f"{where}: {guess.image} stands there twice")
         seen.add(guess.image)
-        yield guess
+        yield replace(guess, where=where)
 
 
 # --- wsloc's own ---
@@ -163,7 +170,15 @@ def _of_json(values: Any) -> Guesses:
         raise TypeError("a 'class_id' is not a string")
     boxes = tuple(_own_box(entry["box"], width, height) for entry in entries)
     shared = boxes[0] if boxes and values["map"] in SHARED_MAPS else None
-    return Guesses(image, labels, boxes, shared, image_size=(height, width))
+    indices, names = (_of_all(entries, key) for key in ("class_index", "class_name"))
+    if not all(type(index) is int for index in indices) or not all(isinstance(name, str) for name in names):
+        raise TypeError("a 'class_index' or 'class_name' is not what it should be")
+    return Guesses(image, labels, boxes, shared, None, (height, width), indices, names)
+
+
+def _of_all(entries: list[dict[str, Any]], key: str) -> tuple[Any, ...]:
+    """What each entry has under a key, or nothing if one lacks it."""
+    return tuple(entry[key] for entry in entries) if all(key in entry for entry in entries) else ()
 
 
 def _own_box(edges: Any, width: float = math.inf, height: float = math.inf) -> Box:
@@ -181,10 +196,14 @@ def _read_csv(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Guesses]]
     rows = _rows(path, lines)
     header = [field.strip() for field in next(rows)[1]]
     columns = [header.index(name) for name in COLUMNS]
-    rank = header.index("rank") if "rank" in header else None
+    rank, class_index, class_name = (
+        header.index(name) if name in header else None for name in ("rank", "class_index", "class_name")
+    )
     for _, group in groupby(rows, key=lambda row: row[1][columns[0]] if len(row[1]) > columns[0] else ""):
         labels: list[str] = []
         boxes: list[Box] = []
+        indices: list[int] = []
+        names: list[str] = []
         for count, (where, row) in enumerate(group, start=1):
             if len(row) != len(header):
                 raise DataError(f"{where}: expected {len(header)} fields as in the header, found {len(row)}")
@@ -197,10 +216,17 @@ def _read_csv(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Guesses]]
                 )
             try:
                 boxes.append(_own_box([float(corner) for corner in corners]))
+                if class_index is not None:
+                    indices.append(int(row[class_index]))
             except ValueError as error:
                 raise DataError(f"{where}: {error}") from error
             labels.append(label)
-        yield where, Guesses(image, tuple(labels), tuple(boxes))
+            if class_name is not None:
+                names.append(row[class_name])
+        yield (
+            where,
+            Guesses(image, tuple(labels), tuple(boxes), indices=tuple(indices), names=tuple(names)),
+        )
 
 
 # --- other systems' ---

@@ -40,6 +40,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (TURNS[5], TURNS[6], TURNS[7], TURNS[8])  # width and height change places
 _STDERR = threading.Lock()
 # Without a handler of its own, what Pillow logs of a damaged file would land on stderr.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -169,6 +170,28 @@ def printable(path: str | Path) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """(height, width) in pixels of the picture that `decode` gives, from the file's header where that says it.
+
+    Raises:
+        ImageError: if that cannot be read.
+    """
+    try:
+        _require_content(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=PILLOW_FORMATS) as file:
+                if file.format != "TIFF":  # turned while it is loaded
+                    sideways = _turn(file) in SIDEWAYS
+                    return (file.width, file.height) if sideways else (file.height, file.width)
+        picture = decode(path)
+    except ImageError:
+        raise
+    except Exception as error:  # as where pictures are decoded
+        raise ImageError(f"{printable(path)}: {_reason(error)}") from error
+    return picture.height, picture.width
+
+
 def decode(path: Path) -> Image.Image:
     """The picture of a file, upright (EXIF orientation applied), 8-bit RGB; of several frames the first.
 
@@ -238,12 +261,17 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
     _load(picture)  # first of all: Pillow turns a TIFF while it loads it, and takes its orientation away
-    try:
-        turn = TURNS.get(int(picture.getexif().get(ExifTags.Base.Orientation, 1)))
-    except Exception:  # noqa: BLE001 - broken EXIF raises anything, and says nothing about the pixels
-        turn = None
+    turn = _turn(picture)
     picture = _rgb(picture)
     return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    """What makes a picture upright, or None where it is."""
+    try:
+        return TURNS.get(int(picture.getexif().get(ExifTags.Base.Orientation, 1)))
+    except Exception:  # noqa: BLE001 - broken EXIF raises anything, and says nothing about the pixels
+        return None
 
 
 def _load(picture: Image.Image) -> None:

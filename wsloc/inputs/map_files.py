@@ -68,6 +68,16 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     return {image: owners[image] for image in image_ids if image in owners}
 
 
+def other_maps(folder: Path, found: Iterable[Path]) -> tuple[str, ...]:
+    """The map files of a folder that are none of those found, as paths relative to it.
+
+    Raises:
+        DataError: if the folder cannot be searched.
+    """
+    known = {path.relative_to(folder).as_posix() for path in found}
+    return tuple(printable(file) for file in _map_names(folder) if file not in known)
+
+
 def _owner(path: Path, images: dict[str, int]) -> list[str]:
     """The one image that a file is the map of, or none where only the folders would tell which."""
     best = min(images.values())

@@ -17,7 +17,7 @@ from wsloc.inputs.images import decode, printable
 from wsloc.inputs.workers import LostWorkerError, read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.records import Classes, Sample
@@ -33,28 +33,59 @@ class Augmentation:
     Attributes:
         smallest_crop: least share (0-1) of a picture's area that a random crop keeps; 1 keeps the whole.
         flip: whether half of the pictures are mirrored.
+        shorter_side: if given, scale and crop as in Krizhevsky's and He's trainings, in place of a random share of
+            the picture: its shorter side is resized to a length drawn from this range, pixels, and a square of the
+            input's size cut out at random.
     """
 
     smallest_crop: float = 0.35
     flip: bool = True
+    shorter_side: tuple[int, int] | None = None
 
 
 def augmented(
     picture: Image.Image, size: int, augmentation: Augmentation, random: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
     """A random crop of `picture`, resized to (size, size, 3) in one step and mirrored half of the time."""
-    area = picture.width * picture.height * random.uniform(augmentation.smallest_crop, 1)
-    aspect = math.exp(random.uniform(*np.log(ASPECTS))) if augmentation.smallest_crop < 1 else 1.0
-    width = min(picture.width, max(1.0, math.sqrt(area * aspect)))
-    height = min(picture.height, max(1.0, math.sqrt(area / aspect)))
-    if augmentation.smallest_crop >= 1:
-        width, height = float(picture.width), float(picture.height)
-    left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - height)
-    crop = (left, top, min(left + width, picture.width), min(top + height, picture.height))
+    crop = (
+        _share_crop(picture, augmentation.smallest_crop, random)
+        if augmentation.shorter_side is None
+        else _scale_crop(picture, size, augmentation.shorter_side, random)
+    )
     pixels = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR, box=crop))
     if augmentation.flip and random.random() < 0.5:
         return np.ascontiguousarray(pixels[:, ::-1])
     return pixels
+
+
+def _share_crop(
+    picture: Image.Image, smallest: float, random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """A crop of a random share of the area and a random aspect: edges in the picture's pixels."""
+    area = picture.width * picture.height * random.uniform(smallest, 1)
+    aspect = math.exp(random.uniform(*np.log(ASPECTS))) if smallest < 1 else 1.0
+    width = min(picture.width, max(1.0, math.sqrt(area * aspect)))
+    height = min(picture.height, max(1.0, math.sqrt(area / aspect)))
+    if smallest >= 1:
+        width, height = float(picture.width), float(picture.height)
+    left, top = random.uniform(0, picture.width - width), random.uniform(0, picture.height - height)
+    return left, top, min(left + width, picture.width), min(top + height, picture.height)
+
+
+def _scale_crop(
+    picture: Image.Image, size: int, shorter_side: tuple[int, int], random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """The crop that becomes `size` pixels where the shorter side becomes a length drawn from a range."""
+    low, high = shorter_side
+    shorter = min(picture.width, picture.height)
+    side = min(float(shorter), size * shorter / int(random.integers(max(low, size), max(high, size) + 1)))
+    left, top = random.uniform(0, picture.width - side), random.uniform(0, picture.height - side)
+    return left, top, min(left + side, picture.width), min(top + side, picture.height)
+
+
+def steps_an_epoch(images: int, batch_size: int) -> int:
+    """Batches of an epoch of training: whole ones, or a single smaller one."""
+    return max(1, images // batch_size)
 
 
 def require_pictures(samples: Sequence[Sample]) -> None:
@@ -110,7 +141,7 @@ class TrainingBatches:
         if augmentation is not None:
             np.random.default_rng(self.key).shuffle(order)
             # The last, smaller batch of a shuffled epoch is left out: batch norm on a few images is noise.
-            whole = len(order) // batch_size * batch_size or len(order)
+            whole = min(len(order), steps_an_epoch(len(order), batch_size) * batch_size)
         self.batches = [order[start : start + batch_size] for start in range(0, whole, batch_size)]
         self.left_out = order[whole:]
 
@@ -141,7 +172,7 @@ class TrainingBatches:
         except ImageError as error:
             raise DataError(f"{error}: a training needs all its pictures: mend it, or take it out") from error
 
-    def load(self, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def load(self, workers: int) -> Generator[tuple[Tensor, Tensor], None, None]:
         """The batches as tensors, read ahead by `workers` processes.
 
         Epoch 0 looks at every picture, at those left out of its batches too, so that a damaged one ends a

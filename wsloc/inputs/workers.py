@@ -131,7 +131,7 @@ def _signals_waiting() -> Iterator[None]:
             os._exit(128 + number)
         waiting.append(number)
 
-    answers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    answers = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         for number in answers:
             signal.signal(number, remember)

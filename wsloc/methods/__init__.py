@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from wsloc.methods import cam, ep
+from wsloc.errors import UnsupportedError
+from wsloc.methods import bew, cam, ep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -13,12 +15,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.networks.network import Network, Observation
+    from wsloc.networks.tasks import LabelledBatch
 
 
 class Method(Protocol):
-    """The three questions that every method file answers under the same names."""
+    """The three questions that every method file answers under the same names, and the options it has.
+
+    Attributes:
+        DEFAULTS: its options, as `build` takes them.
+        PRETRAINED: those that have another default where a training starts from pretrained weights.
+    """
 
     DEFAULTS: dict[str, bool | int | float | str]
+    PRETRAINED: dict[str, bool | int | float | str]
 
     def build(
         self,
@@ -29,16 +38,14 @@ class Method(Protocol):
     ) -> Network:
         """How the network is built."""
 
-    def loss(
-        self, network: Network, images: Tensor, targets: Tensor, task: str
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    def loss(self, network: Network, batch: LabelledBatch, /) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """What it is trained on: (loss, logits, what to log)."""
 
     def activation_map(self, network: Network, observation: Observation, class_index: Tensor, /) -> Tensor:
         """What it shows: (N, P, h, w) for classes (N, P)."""
 
 
-METHODS: dict[str, Method] = {"gap": cam, "ep": ep}
+METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class MapKind:
         needs_linear_head: whether it is exact only for pooling and one linear layer.
         needs_gradient: whether it differentiates the logits.
         entropy_pooled: whether the classes, too, come from entropy-pooled logits (EP inference).
+        branch: which BEW layer it is of, from 1; 0 for the last feature map.
     """
 
     activation_map: Callable[[Network, Observation, Tensor], Tensor]
@@ -63,12 +71,38 @@ class MapKind:
     needs_linear_head: bool = True
     needs_gradient: bool = False
     entropy_pooled: bool = False
+    branch: int = 0
+
+
+def _of_branch(number: int) -> MapKind:
+    shown = partial(bew.branch_map, number=number)
+    return MapKind(shown, "mass", "none", per_class=False, needs_linear_head=False, branch=number)
 
 
 MAPS: dict[str, MapKind] = {
     "entropy-class": MapKind(ep.activation_map, "mass", "none", entropy_pooled=True),
     "entropy-top5": MapKind(ep.top5_map, "mass", "none", entropy_pooled=True, per_class=False),
     "entropy": MapKind(ep.entropy_map, "mass", "none", entropy_pooled=True, per_class=False),
+    "entropy-bew1": _of_branch(1),
+    "entropy-bew2": _of_branch(2),
     "cam": MapKind(cam.activation_map, "threshold", "max"),
     "gradcam": MapKind(cam.grad_cam, "threshold", "max", needs_linear_head=False, needs_gradient=True),
 }
+# `--map entropy --layer NAME`: the same coefficients at another depth.
+LAYERS: dict[str, str] = {"ep": "entropy", "bew1": "entropy-bew1", "bew2": "entropy-bew2"}
+
+
+def require_map(name: str, network: Network) -> None:
+    """Refuse a map that a network cannot show.
+
+    Raises:
+        UnsupportedError: with the remedy.
+    """
+    kind = MAPS[name]
+    if kind.needs_linear_head:
+        network.linear()
+    if kind.branch > network.branches:
+        raise UnsupportedError(
+            f"the map {name} is of BEW layer {kind.branch}, and the network has {network.branches}: train one with "
+            "`wsloc train bew`"
+        )

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.networks.network import Network, Observation
+    from wsloc.networks.tasks import LabelledBatch
 
 DEFAULTS: dict[str, bool | int | float | str] = {}
+PRETRAINED: dict[str, bool | int | float | str] = {}
 
 
 def build(
@@ -41,12 +43,10 @@ def build(
     return build_backbone(backbone, classes=classes, weights=weights)
 
 
-def loss(
-    network: Network, images: Tensor, targets: Tensor, task: str
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Classification loss, logits (N, C) and what else is worth logging, for normalised images (N, 3, H, W)."""
-    logits = network(images)
-    return classification_loss(logits, targets, task), logits, {}
+def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Classification loss, logits (N, C) and what else is worth logging: nothing."""
+    logits = network(batch.images)
+    return classification_loss(logits, batch.targets, batch.task), logits, {}
 
 
 def activation_map(network: Network, observation: Observation, class_index: Tensor) -> Tensor:

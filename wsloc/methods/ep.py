@@ -2,17 +2,18 @@
 
 Wan et al., Information Entropy Based Feature Pooling for Convolutional Neural Networks, ICCV 2019. Symbols:
 v (N, K, h, w) the feature map, W (C, K) and b (C,) the classifier, u a cell, F_u = W v(u) + b its localized
-logits, p_u = softmax(F_u).
+logits, p_u = softmax(F_u). The paper's branches inside the trunk (section 3.3) stand in `wsloc.methods.bew`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wsloc.errors import UnsupportedError
 from wsloc.networks.backbones import build_backbone
 from wsloc.networks.network import Network, class_maps
 from wsloc.networks.tasks import classification_loss
@@ -21,13 +22,35 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wsloc.networks.network import Observation
+    from wsloc.networks.tasks import LabelledBatch
 
 SMALLEST_ENTROPY = 1e-6  # nats: below it every cell is certain, and the quotient would be noise
 EQUAL_ENTROPIES = 1e-6  # relative spread below which all entropies count as equal
-DEFAULTS: dict[str, bool | int | float | str] = {}
+DEFAULTS: dict[str, bool | int | float | str] = {
+    "detach_weights": False,
+    "background_logit": False,
+    "ramp": 0.0,
+}
+# At random initialisation lambda is about 0.001-0.005: to pretrained features that is as good as erasing them.
+PRETRAINED: dict[str, bool | int | float | str] = {"ramp": 0.3}
 
 
-def entropy_weight(localized_logits: Tensor) -> Tensor:
+def log_probabilities(localized_logits: Tensor, *, background_logit: bool = False) -> Tensor:
+    """Log p_u (N, C, h, w) of localized logits (N, C, h, w); float32, autocast off.
+
+    Args:
+        localized_logits: W v(u) + b.
+        background_logit: whether a logit of zero joins the softmax, as channel C of the result (N, C + 1, h, w):
+            softmax is blind to a shift, so that a cell with one weak logit would rank as high as an object.
+    """
+    with torch.autocast(localized_logits.device.type, enabled=False):
+        logits = localized_logits.float()
+        if background_logit:
+            logits = F.pad(logits, (0, 0, 0, 0, 0, 1))
+        return F.log_softmax(logits, dim=1)
+
+
+def entropy_weight(localized_logits: Tensor, *, background_logit: bool = False) -> Tensor:
     """The entropy weighting coefficients lambda (eqs. 2 and 3).
 
     `lambda(u) = 1 - H(u) / max_u H(u)`, H in nats; where all entropies of an image are equal (a 1 x 1 grid,
@@ -35,12 +58,17 @@ def entropy_weight(localized_logits: Tensor) -> Tensor:
 
     Args:
         localized_logits: (N, C, h, w), W v(u) + b.
+        background_logit: as `log_probabilities` takes it.
 
     Returns:
         (N, h, w), grid frame, 0-1, float32.
     """
-    with torch.autocast(localized_logits.device.type, enabled=False):
-        log_p = F.log_softmax(localized_logits.float(), dim=1)  # (N, C, h, w)
+    return _entropy_weight(log_probabilities(localized_logits, background_logit=background_logit))
+
+
+def _entropy_weight(log_p: Tensor) -> Tensor:
+    """Eqs. 2 and 3 from log p (N, C, h, w), float32."""
+    with torch.autocast(log_p.device.type, enabled=False):
         entropy = -(log_p.exp() * log_p).sum(dim=1)  # (N, h, w)
         highest = entropy.amax(dim=(1, 2), keepdim=True)  # (N, 1, 1)
         lowest = entropy.detach().amin(dim=(1, 2), keepdim=True)
@@ -50,16 +78,57 @@ def entropy_weight(localized_logits: Tensor) -> Tensor:
 
 
 class EntropyPooling(nn.Module):
-    """Eq. 4 in place of global average pooling: `z = W (1/(hw) sum_u lambda(u) v(u)) + b`. No parameters."""
+    """Eq. 4 in place of global average pooling: `z = W (1/(hw) sum_u lambda(u) v(u)) + b`. No parameters.
+
+    Args:
+        detach_weights: whether gradients stop at lambda, which is then a mere weight.
+        background_logit: as `log_probabilities` takes it.
+        ramp: share of a training, 0-1, over which lambda is phased in; 0 for lambda from the first step, as the
+            paper has it.
+
+    Raises:
+        UnsupportedError: if `ramp` is not in 0-1.
+    """
+
+    def __init__(
+        self, *, detach_weights: bool = False, background_logit: bool = False, ramp: float = 0.0
+    ) -> None:
+        super().__init__()
+        if not 0 <= ramp <= 1:
+            raise UnsupportedError(f"ramp is a share of the training in 0-1, not {ramp}")
+        self.detach_weights = detach_weights
+        self.background_logit = background_logit
+        self.ramp = ramp
 
     def forward(self, feature_map: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Logits (N, C) of a feature map (N, K, h, w), in float32; gradients flow through lambda."""
-        localized = class_maps(
-            feature_map, weight
-        )  # (N, C, h, w), without b: it must not be pooled by lambda
+        return self.weighed(feature_map, weight, bias)[0]
+
+    def weighed(
+        self, feature_map: Tensor, weight: Tensor, bias: Tensor | None, share: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (N, C) and lambda (N, h, w), which gradients flow through unless it is detached.
+
+        Args:
+            feature_map: (N, K, h, w).
+            weight: (C, K).
+            bias: (C,) or None.
+            share: how much of lambda is applied, 0-1: cells count (1 - share) + share * lambda.
+        """
+        localized = class_maps(feature_map, weight)  # (N, C, h, w), without b: lambda must not pool it
         biased = localized if bias is None else localized + bias.float()[:, None, None]
-        pooled = (entropy_weight(biased).unsqueeze(1) * localized).mean(dim=(2, 3))  # (N, C)
-        return pooled if bias is None else pooled + bias.float()
+        coefficients = entropy_weight(biased, background_logit=self.background_logit)  # (N, h, w)
+        if self.detach_weights:
+            coefficients = coefficients.detach()
+        applied = (1 - share) + share * coefficients
+        # mean_u lambda(u) F_u as one batched product: no copy of the maps.
+        flat = localized.flatten(2)  # (N, C, h * w)
+        pooled = torch.bmm(flat, applied.flatten(1).unsqueeze(2)).squeeze(2) / flat.shape[2]  # (N, C)
+        return (pooled if bias is None else pooled + bias.float()), coefficients
+
+    def share(self, progress: float) -> float:
+        """How much of lambda is applied when so much of a training is done (both 0-1)."""
+        return 1.0 if self.ramp == 0 else min(1.0, progress / self.ramp)
 
 
 def build(
@@ -70,17 +139,35 @@ def build(
     Args:
         backbone: a name of `available_backbones()` with a pooled linear head.
         classes: outputs.
-        options: none are known to this method.
+        options: of `EntropyPooling`; `DEFAULTS` for what is not given.
         weights: None for random weights, `DEFAULT` for torchvision's.
 
     Raises:
-        UnsupportedError: if the backbone's head is not pooling and one linear layer.
+        UnsupportedError: if the backbone's head is not pooling and one linear layer, or an option is unknown or
+            out of its range.
     """
-    del options
-    return with_entropy_pooling(build_backbone(backbone, classes=classes, weights=weights))
+    pooling = pooling_of(options)
+    return with_entropy_pooling(build_backbone(backbone, classes=classes, weights=weights), pooling)
 
 
-def with_entropy_pooling(network: Network) -> Network:
+def pooling_of(options: Mapping[str, object] | None) -> EntropyPooling:
+    """The pooling that a method's options describe.
+
+    Raises:
+        UnsupportedError: if an option is unknown or out of its range.
+    """
+    given = {**DEFAULTS, **(options or {})}
+    unknown = sorted(set(given) - set(DEFAULTS))
+    if unknown:
+        raise UnsupportedError(f"unknown option {unknown[0]!r}: known are {', '.join(DEFAULTS)}")
+    return EntropyPooling(
+        detach_weights=bool(given["detach_weights"]),
+        background_logit=bool(given["background_logit"]),
+        ramp=float(cast("float", given["ramp"])),
+    )
+
+
+def with_entropy_pooling(network: Network, pooling: EntropyPooling | None = None) -> Network:
     """The same weights under Entropy Pooling: for a network trained with GAP this is the paper's *EP inference*.
 
     The given network is left as it is; modules are shared, not copied.
@@ -90,20 +177,37 @@ def with_entropy_pooling(network: Network) -> Network:
     """
     network.linear()  # the check
     pooled = Network(network.name, network.model, network.family)
-    pooled.pooling = EntropyPooling()
+    pooled.pooling = pooling or EntropyPooling()
     pooled.training = network.training  # not train(): it would reach shared layers that are frozen on purpose
     return pooled
 
 
-def loss(
-    network: Network, images: Tensor, targets: Tensor, task: str
-) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Classification loss, logits (N, C) and the mean lambda, for normalised images (N, 3, H, W)."""
-    feature_map = network.features(images)
-    logits = network.head(feature_map)
-    with torch.no_grad():
-        mean_lambda = entropy_weight(class_maps(feature_map, *network.linear())).mean()
-    return classification_loss(logits, targets, task), logits, {"mean_lambda": mean_lambda}
+def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Classification loss, logits (N, C), and how lambda fares.
+
+    Logged are `mean_lambda` and `equal_entropies`, the share of images whose entropies are all equal, where lambda
+    says nothing.
+    """
+    feature_map = network.features(batch.images)  # (N, K, h, w)
+    logits, log = pooled_logits(network, feature_map, batch)
+    return classification_loss(logits, batch.targets, batch.task), logits, log
+
+
+def pooled_logits(
+    network: Network, feature_map: Tensor, batch: LabelledBatch
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits (N, C) of a network with Entropy Pooling in training, and what to log of lambda."""
+    pooling = cast("EntropyPooling", network.pooling)
+    share = pooling.share(batch.progress) if network.training else 1.0
+    logits, coefficients = pooling.weighed(feature_map, *network.linear(), share=share)
+    return logits, lambda_figures(coefficients)
+
+
+def lambda_figures(coefficients: Tensor) -> dict[str, Tensor]:
+    """What to log of lambda (N, h, w): its mean, and the share of images where it is 1 everywhere."""
+    coefficients = coefficients.detach()
+    equal = coefficients.amin(dim=(1, 2)) == 1  # (N,): the cell of the highest entropy has 0 in all others
+    return {"mean_lambda": coefficients.mean(), "equal_entropies": equal.float().mean()}
 
 
 def entropy_map(network: Network, observation: Observation, _class_index: Tensor) -> Tensor:
@@ -112,7 +216,7 @@ def entropy_map(network: Network, observation: Observation, _class_index: Tensor
     Raises:
         UnsupportedError: if the network's head is not pooling and one linear layer.
     """
-    return entropy_weight(class_maps(observation.feature_map, *network.linear())).unsqueeze(1)
+    return _entropy_weight(_localized(network, observation)).unsqueeze(1)
 
 
 def activation_map(network: Network, observation: Observation, class_index: Tensor) -> Tensor:
@@ -129,9 +233,9 @@ def activation_map(network: Network, observation: Observation, class_index: Tens
     Raises:
         UnsupportedError: if the network's head is not pooling and one linear layer.
     """
-    localized = class_maps(observation.feature_map, *network.linear())  # (N, C, h, w)
-    rows = torch.arange(len(localized), device=localized.device)[:, None]
-    return entropy_weight(localized).unsqueeze(1) * localized.softmax(dim=1)[rows, class_index]
+    log_p = _localized(network, observation)  # (N, C, h, w)
+    rows = torch.arange(len(log_p), device=log_p.device)[:, None]
+    return _entropy_weight(log_p).unsqueeze(1) * log_p[rows, class_index].exp()
 
 
 def top5_map(network: Network, observation: Observation, _class_index: Tensor) -> Tensor:
@@ -145,3 +249,10 @@ def top5_map(network: Network, observation: Observation, _class_index: Tensor) -
     """
     best = observation.logits.topk(min(5, observation.logits.shape[1]), dim=1).indices  # (N, 5)
     return activation_map(network, observation, best).sum(dim=1, keepdim=True).clamp(max=1)
+
+
+def _localized(network: Network, observation: Observation) -> Tensor:
+    """Log p_u (N, C, h, w), with the background's where the network was trained with one."""
+    background = isinstance(network.pooling, EntropyPooling) and network.pooling.background_logit
+    localized = class_maps(observation.feature_map, *network.linear())
+    return log_probabilities(localized, background_logit=background)

@@ -14,9 +14,10 @@ from torchvision import models
 
 from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.inputs.imagenet import imagenet_classes as imagenet_classes  # noqa: PLC0414 - public here
-from wsloc.networks.families import FAMILIES, SMALL_RESNET, TRANSFORMERS
+from wsloc.networks.families import FAMILIES, SMALL_RESNET, TRANSFORMERS, VGG_DILATED, VGG_GAP
 from wsloc.networks.network import Family, Network
 from wsloc.networks.small_resnet import SmallResNet
+from wsloc.networks.vgg_variants import VggDilated, VggGap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +33,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # Models of wsloc's own: name -> (builder from the number of classes, family, default input side in pixels).
 OWN_BACKBONES: dict[str, tuple[Callable[[int], nn.Module], Family, int]] = {
     "small_resnet": (SmallResNet, SMALL_RESNET, 64),
+    "vgg16_gap": (VggGap, VGG_GAP, 224),
+    "vgg16_dilated": (VggDilated, VGG_DILATED, 321),
 }
 
 # torchvision sets `transform_input` with its own weights and else not, and weight files do not record it.
@@ -140,7 +143,8 @@ def _module(name: str) -> str:
 
 def _supported() -> str:
     """The supported families in words."""
-    return ", ".join(family.name for family in (*FAMILIES.values(), SMALL_RESNET))
+    own = (family for _, family, _ in OWN_BACKBONES.values())
+    return ", ".join(family.name for family in (*FAMILIES.values(), *own))
 
 
 def _build_model(name: str, classes: int, *, initialise: bool) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch.nn.functional as F
 
 from wsloc.networks.network import Family
+from wsloc.networks.vgg_variants import poolings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,27 @@ def _convolved_head(model: Any, feature_map: Tensor) -> Tensor:
     return logits.flatten(1)
 
 
+def _last_poolings(model: Any) -> tuple[nn.Module, nn.Module]:
+    """VGG-16 (Entropy Pooling, section 4.1): before the fourth and the fifth pooling."""
+    fourth, fifth = poolings(model.features)[3:]
+    return fourth, fifth
+
+
+def _around_conv6(model: Any) -> tuple[nn.Module, nn.Module]:
+    """VGG-GAP: before the fourth pooling, and one convolution before global average pooling."""
+    return poolings(model.features)[3], model.conv6
+
+
+def _before_last_block(model: Any) -> tuple[nn.Module, nn.Module]:
+    """ResNet: before the fourth halving of the grid, and one block before global average pooling."""
+    return model.layer3, model.layer4[-1]
+
+
+def _last_stage(model: Any) -> tuple[nn.Module, nn.Module]:
+    """small_resnet, which has three stages: before the last halving, and one block before pooling."""
+    return model.layer3, model.layer3[-1]
+
+
 def _layers(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
     return partial(_chain, layers=names)
 
@@ -80,7 +102,24 @@ def _pooled(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
 
 
 SMALL_RESNET = Family(
-    "small_resnet (ours)", _layers("features"), _pooled("fc"), attrgetter("fc"), stride=8, smallest_input=8
+    "small_resnet (ours)",
+    _layers("features"),
+    _pooled("fc"),
+    attrgetter("fc"),
+    stride=8,
+    smallest_input=8,
+    branch_places=_last_stage,
+)
+VGG_GAP = Family(
+    "VGG-GAP (ours)",
+    _layers("trunk"),
+    _pooled("fc"),
+    attrgetter("fc"),
+    stride=16,
+    branch_places=_around_conv6,
+)
+VGG_DILATED = Family(
+    "VGG-16 dilated (ours)", _layers("features"), _pooled("dropout", "fc"), attrgetter("fc"), stride=8
 )
 
 # By the torchvision module that defines the family's models.
@@ -91,8 +130,9 @@ FAMILIES: dict[str, Family] = {
         _pooled("fc"),
         attrgetter("fc"),
         stride=32,
+        branch_places=_before_last_block,
     ),
-    "vgg": Family("VGG", _unpooled_features, _max_pooled_head, None, stride=16),
+    "vgg": Family("VGG", _unpooled_features, _max_pooled_head, None, stride=16, branch_places=_last_poolings),
     "inception": Family(
         "Inception v3",
         _rescaled_layers(
@@ -106,6 +146,7 @@ FAMILIES: dict[str, Family] = {
         attrgetter("fc"),
         stride=32,
         smallest_input=75,
+        branch_places=attrgetter("Mixed_6a", "Mixed_7c"),
     ),
     "googlenet": Family(
         "GoogLeNet",

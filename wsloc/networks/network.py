@@ -28,6 +28,8 @@ class Family:
             (with or without dropout) and that layer; None otherwise.
         stride: input pixels a cell of the feature map, per side.
         smallest_input: the smallest input side, in pixels, that the network accepts.
+        branch_places: model -> the two layers, from shallow to deep, whose inputs a BEW layer may weigh; None
+            where the paper names none for such a network.
     """
 
     name: str
@@ -36,6 +38,20 @@ class Family:
     linear: Callable[[nn.Module], nn.Module] | None
     stride: int
     smallest_input: int = 32
+    branch_places: Callable[[nn.Module], tuple[nn.Module, nn.Module]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What a BEW layer made of a batch.
+
+    Attributes:
+        entropy_weight: lambda (N, h', w'), on the layer's own grid, 0-1.
+        logits: (N, C), the branch's own.
+    """
+
+    entropy_weight: Tensor
+    logits: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +61,12 @@ class Observation:
     Attributes:
         feature_map: (N, K, h, w), the cut between trunk and head.
         logits: (N, C), float32; differentiable down to `feature_map` if that was asked for.
+        branch_weights: (N, h', w') of each BEW layer, from shallow to deep: lambda, 0-1, each on its own grid.
     """
 
     feature_map: Tensor
     logits: Tensor
+    branch_weights: tuple[Tensor, ...] = ()
 
 
 class Network(nn.Module):
@@ -94,6 +112,24 @@ class Network(nn.Module):
         weight = cast("Tensor", layer.weight).flatten(1)  # (C, K), a 1x1 convolution too
         return weight, cast("Tensor | None", layer.bias)
 
+    @property
+    def branches(self) -> int:
+        """How many BEW layers weigh its intermediate features."""
+        return 0
+
+    @contextmanager
+    def branching(self, share: float = 1.0) -> Iterator[list[Branch]]:
+        """Within the block, passes are weighed by the network's BEW layers, if it has any.
+
+        Args:
+            share: how much of lambda is applied, 0-1: features are multiplied by (1 - share) + share * lambda.
+
+        Yields:
+            What the layers made of each pass, from shallow to deep.
+        """
+        del share
+        yield []
+
     def features(self, images: Tensor) -> Tensor:
         """Feature map (N, K, h, w) of normalised images (N, 3, H, W), before any pooling."""
         return self.family.features(self.model, images)
@@ -106,7 +142,8 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, C) of normalised images (N, 3, H, W)."""
-        return self.head(self.features(images))
+        with self.branching():
+            return self.head(self.features(images))
 
     def observe(self, images: Tensor, *, differentiable: bool, autocast: bool = False) -> Observation:
         """One forward pass that keeps the feature map; the trunk builds no graph, the head only on request.
@@ -116,11 +153,13 @@ class Network(nn.Module):
             differentiable: whether logits are to be differentiated by the feature map (Grad-CAM).
             autocast: whether the trunk runs in bfloat16; the head is float32 in any case.
         """
-        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
-            feature_map = self.features(images).float()  # (N, K, h, w)
-        with torch.set_grad_enabled(differentiable), torch.autocast(images.device.type, enabled=False):
-            feature_map = feature_map.detach().requires_grad_(differentiable)
-            return Observation(feature_map, self.head(feature_map))
+        with self.branching() as branches:
+            with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
+                feature_map = self.features(images).float()  # (N, K, h, w)
+            with torch.set_grad_enabled(differentiable), torch.autocast(images.device.type, enabled=False):
+                feature_map = feature_map.detach().requires_grad_(differentiable)
+                logits = self.head(feature_map)  # (N, C)
+        return Observation(feature_map, logits, tuple(branch.entropy_weight.detach() for branch in branches))
 
 
 def class_maps(feature_map: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

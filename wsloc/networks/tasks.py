@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import torch.nn.functional as F
@@ -12,6 +13,23 @@ if TYPE_CHECKING:
 SINGLE_LABEL: Final = "single-label"
 MULTI_LABEL: Final = "multi-label"
 TASKS = (SINGLE_LABEL, MULTI_LABEL)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledBatch:
+    """What a loss is computed on.
+
+    Attributes:
+        images: (N, 3, S, S), normalised.
+        targets: (N, C), 1 at the image's labels, 0 elsewhere.
+        task: one of `TASKS`.
+        progress: how much of the training is done, 0-1; for what is phased in.
+    """
+
+    images: Tensor
+    targets: Tensor
+    task: str
+    progress: float = 1.0
 
 
 def probabilities(logits: Tensor, task: str) -> Tensor:

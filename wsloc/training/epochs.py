@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wsloc.errors import TrainingError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.inputs.training_set import TrainingBatches
+from wsloc.inputs.training_set import TrainingBatches, steps_an_epoch
 from wsloc.methods import METHODS
 from wsloc.metrics.classification import ClassificationError
-from wsloc.networks.tasks import MULTI_LABEL
+from wsloc.networks.initial_weights import load_initial_weights
+from wsloc.networks.tasks import MULTI_LABEL, LabelledBatch
 from wsloc.training.records import EpochFigures, StepReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from wsloc.networks.network import Network
     from wsloc.records import Classes, Sample
     from wsloc.training.records import Recipe
+
+DEFAULT_WEIGHTS = "DEFAULT"  # torchvision's own
 
 
 class NotFiniteError(TrainingError):
@@ -35,14 +41,35 @@ class NotFiniteError(TrainingError):
 class Learner:
     """A network as it learns; the same arguments give the same weights, epoch by epoch.
 
+    Args:
+        method: key of `METHODS`.
+        recipe: how to train.
+        classes: what the outputs mean.
+        task: `single-label` or `multi-label`.
+        device: where.
+        options: of the method.
+        init: weights to start from: a file, `DEFAULT` for torchvision's, or None for random ones.
+
     Attributes:
         network: on the device, in any mode: every pass sets its own.
-        optimizer: SGD with Nesterov's momentum.
+        optimizer: as the recipe says.
         preprocessing: of the pictures.
+
+    Raises:
+        CheckpointError: if the weights to start from cannot be read or do not fit.
+        UnsupportedError: if the backbone does not fit the method, or an option is out of its range.
     """
 
     def __init__(
-        self, method: str, recipe: Recipe, *, classes: Classes, task: str, device: torch.device
+        self,
+        method: str,
+        recipe: Recipe,
+        *,
+        classes: Classes,
+        task: str,
+        device: torch.device,
+        options: Mapping[str, Any] | None = None,
+        init: Path | str | None = None,
     ) -> None:
         self.method = METHODS[method]
         self.recipe = recipe
@@ -51,10 +78,17 @@ class Learner:
         self.device = device
         self.preprocessing = Preprocessing(image_size=recipe.image_size)
         torch.manual_seed(recipe.random_seed)
-        network = self.method.build(recipe.backbone, len(classes))
+        ready_made = DEFAULT_WEIGHTS if init == DEFAULT_WEIGHTS else None
+        network = self.method.build(recipe.backbone, len(classes), options, weights=ready_made)
+        if init is not None and not isinstance(init, str):
+            load_initial_weights(network, init, classes)
         # Channels last: convolutions run about 1.3 times as fast on CPUs, and use tensor cores on GPUs.
         self.network: Network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses the keyword pair
         self.optimizer = _optimizer(self.network, recipe)
+        self.average: AveragedModel | None = None
+        if recipe.ema:
+            averaging = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]  # torch ships no annotation
+            self.average = AveragedModel(self.network.model, multi_avg_fn=averaging, use_buffers=True)
 
     def check_size(self, images: int) -> None:
         """Refuse a training set of so many images if they are too small, or too few a batch, for the network.
@@ -69,7 +103,8 @@ class Learner:
                 f"--image-size than {self.recipe.image_size}"
             )
         normed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
-        if min(self.recipe.batch_size, images) == 1 and normed and self._cells() == 1:
+        part = -(-min(self.recipe.batch_size, images) // self.recipe.accumulate)
+        if part == 1 and normed and self._cells() == 1:
             raise TrainingError(
                 f"one image a batch leaves {self.recipe.backbone}'s batch norm one value a channel: give a larger "
                 f"--image-size than {self.recipe.image_size}, or two images a batch and more"
@@ -111,7 +146,9 @@ class Learner:
         _demand_finite_weights(self.network)
         return EpochFigures(
             epoch=number,
-            learning_rate=self.recipe.learning_rate_at(number),
+            learning_rate=self.recipe.learning_rate_at(
+                number, steps_an_epoch(len(samples), self.recipe.batch_size)
+            ),
             train_loss=train_loss,
             train_error=train_error,
             seconds=round(time.perf_counter() - started, 3),
@@ -120,14 +157,25 @@ class Learner:
             validation_error=validated[1],
         )
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to keep: the network's, or their average."""
+        model = self.network.model if self.average is None else self.average.module
+        return model.state_dict()
+
     def state(self) -> dict[str, Any]:
-        """Network and optimizer, as `restore` takes them."""
-        return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
+        """Network, optimizer and average, as `restore` takes them."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state of the same recipe, method and classes."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
 
     def _learn(
         self,
@@ -138,50 +186,88 @@ class Learner:
     ) -> tuple[float, float, dict[str, float]]:
         """The steps of an epoch: (mean loss, error, means of what the method logs)."""
         batches = self._batches(samples, self.recipe.augmentation, number)
-        steps, total = len(batches), 0.0
+        whole = len(batches)
+        length = self.recipe.length(whole)
+        steps = min(whole, round((length - number) * whole))  # fewer where the steps are limited
+        total, extra = 0.0, dict[str, float]()
         error = ClassificationError(multi_label=self.task == MULTI_LABEL)
-        extra: dict[str, float] = {}
         self.network.train()
-        for step, (pixels, targets) in enumerate(batches.load(workers)):
-            logits, loss, logs = self._step(
-                pixels, targets, self.recipe.learning_rate_at(number + step / steps)
-            )
-            error.update(logits.numpy(), targets.numpy())
-            total += loss
-            for name, value in logs.items():
-                extra[name] = extra.get(name, 0.0) + value / steps
-            if on_step is not None:
-                on_step(StepReport(number, step + 1, steps, len(pixels), loss))
+        with closing(batches.load(workers)) as loaded:
+            for step, (pixels, targets) in enumerate(loaded):
+                if step == steps:
+                    break
+                epoch = number + step / whole
+                logits, loss, logs = self._step(
+                    pixels, targets, self.recipe.learning_rate_at(epoch, whole), epoch / length
+                )
+                error.update(logits.numpy(), targets.numpy())
+                total += loss
+                for name, value in logs.items():
+                    extra[name] = extra.get(name, 0.0) + value / steps
+                if on_step is not None:
+                    on_step(StepReport(number, step + 1, steps, len(pixels), loss, logs))
         return total / steps, error.value(), extra
 
-    def _step(self, pixels: Tensor, targets: Tensor, rate: float) -> tuple[Tensor, float, dict[str, float]]:
+    def _step(
+        self, pixels: Tensor, targets: Tensor, rate: float, progress: float
+    ) -> tuple[Tensor, float, dict[str, float]]:
         """One optimizer step: (logits (N, C) on the CPU, loss, what the method logs)."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
-        with self._autocast():
-            loss, logits, logs = self.method.loss(self.network, images, targets.to(self.device), self.task)
-        # One copy to the host a step: the loss must be looked at before it spoils the weights.
-        value = float(loss.detach())
-        _demand_finite(value, "the loss")
+        aims = targets.to(self.device)  # (N, C)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+        parts = self.recipe.accumulate
+        outputs: list[Tensor] = []
+        value = 0.0
+        logs: dict[str, Tensor] = {}
+        for part, aim in zip(images.chunk(parts), aims.chunk(parts), strict=True):
+            share = len(part) / len(images)
+            with self._autocast():
+                loss, logits, logged = self.method.loss(
+                    self.network, LabelledBatch(part, aim, self.task, progress)
+                )
+            # One copy to the host a part: the loss must be looked at before it spoils the weights.
+            value += float(loss.detach()) * share
+            _demand_finite(value, "the loss")
+            (loss * share).backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+            outputs.append(logits.detach().float())
+            for name, log in logged.items():
+                logs[name] = logs.get(name, torch.zeros((), device=self.device)) + log * share
         self.optimizer.step()
-        return logits.detach().float().cpu(), value, {name: float(log) for name, log in logs.items()}
+        if self.average is not None:
+            self.average.update_parameters(self.network.model)
+        return torch.cat(outputs).cpu(), value, {name: float(log) for name, log in logs.items()}
 
     @torch.inference_mode()
     def _judge(self, samples: Sequence[Sample], workers: int) -> tuple[float, float]:
-        """(mean loss, error) on images that are not learnt from."""
+        """(mean loss, error) on images that are not learnt from, with the weights that would be kept."""
         error, total = ClassificationError(multi_label=self.task == MULTI_LABEL), 0.0
         self.network.eval()
-        for pixels, targets in self._batches(samples, None, 0).load(workers):
-            images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
-            with self._autocast():
-                loss, logits, _ = self.method.loss(self.network, images, targets.to(self.device), self.task)
-            error.update(logits.float().cpu().numpy(), targets.numpy())
-            total += float(loss) * len(pixels)
+        with self._kept_weights():
+            for pixels, targets in self._batches(samples, None, 0).load(workers):
+                images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
+                batch = LabelledBatch(images, targets.to(self.device), self.task)
+                with self._autocast():
+                    loss, logits, _ = self.method.loss(self.network, batch)
+                error.update(logits.float().cpu().numpy(), targets.numpy())
+                total += float(loss) * len(pixels)
         _demand_finite(total, "the validation loss")
         return total / len(samples), error.value()
+
+    @contextmanager
+    def _kept_weights(self) -> Iterator[None]:
+        """The averaged weights, where there are any, in the network's place inside the block."""
+        if self.average is None:
+            yield
+            return
+        model = self.network.model
+        own = {name: value.clone() for name, value in model.state_dict().items()}
+        model.load_state_dict(self.average.module.state_dict())
+        try:
+            yield
+        finally:
+            model.load_state_dict(own)
 
     def _batches(
         self, samples: Sequence[Sample], augmentation: Augmentation | None, number: int
@@ -203,12 +289,16 @@ class Learner:
 def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     decayed = [value for value in network.parameters() if value.ndim > 1]
     others = [value for value in network.parameters() if value.ndim <= 1]
-    return torch.optim.SGD(
-        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
-    )
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=recipe.learning_rate)
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    nesterov = recipe.nesterov and recipe.momentum > 0
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
 
 
 def _demand_finite(value: float, what: str) -> None:

@@ -50,6 +50,10 @@ class TrainingFiles:
         """The state after the last whole epoch; there only until the training is complete."""
         return self.output.with_name(f"{self.output.stem}.resume.pt")
 
+    def snapshot(self, epoch: int) -> Path:
+        """The checkpoint of an epoch, from 0, that is kept beside the output; its name counts from 1."""
+        return self.output.with_name(f"{self.output.stem}.epoch-{epoch + 1}{self.output.suffix}")
+
     @property
     def complete(self) -> bool:
         """Whether a training has ended here: there is a checkpoint, and nothing to go on from.

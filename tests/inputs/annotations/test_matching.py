@@ -64,6 +64,15 @@ def test_the_closer_name_wins_and_order_is_that_of_the_images() -> None:
     ]
 
 
+def test_what_is_left_says_of_what() -> None:
+    found = match(samples("a", "lost"), ["a", "x"], "maps")
+    assert found.sides() == [
+        ("annotated but not among the maps", ("lost",)),
+        ("among the maps but not annotated", ("x",)),
+    ]
+    assert match(samples("a"), ["a"]).sides() == []
+
+
 def test_what_could_be_several_is_not_guessed() -> None:
     found = match(samples("x", "y"), ["one/x.jpg", "two/x.jpg", "y.jpg"])
     assert [image for image, _ in found.pairs] == ["y.jpg"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wsloc.errors import DataError
+from wsloc.inputs.annotations import imagenet_xml, voc
 from wsloc.inputs.annotations.xml_files import XmlAnnotation, find_xml, first_xml, is_imagenet, read_xml
 
 if TYPE_CHECKING:
@@ -118,3 +119,16 @@ def test_imagenet_is_known_by_names_or_wnids(tmp_path: Path, make_xml: Callable[
     assert not is_imagenet(written("2.xml", make_xml("1", (("n01440764", box), ("dog", box)))))
     assert not is_imagenet(written("3.xml", make_xml("1", ())))
     assert not is_imagenet(written("4.xml", "broken"))
+
+
+@pytest.mark.parametrize("first", ["<annotation>", ""])
+def test_a_file_that_does_not_tell_leaves_it_to_the_next(
+    tmp_path: Path, make_xml: Callable[..., str], first: str
+) -> None:
+    (tmp_path / "0.xml").write_text(first or make_xml("0", ()))
+    (tmp_path / "1.xml").write_text(make_xml("1", (("n01440764", (1, 2, 3, 4)),)))
+    assert imagenet_xml.matches(tmp_path)
+    assert not voc.matches(tmp_path)
+    (tmp_path / "1.xml").write_text(make_xml("1", (("dog", (1, 2, 3, 4)),)))
+    assert not imagenet_xml.matches(tmp_path)
+    assert voc.matches(tmp_path)

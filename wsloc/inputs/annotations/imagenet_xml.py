@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def matches(root: Path) -> bool:
     """Whether `root` is or holds, sub-folders included, ImageNet's XML files rather than VOC's."""
-    found = first_xml(root)
-    return found is not None and is_imagenet(found)
+    return first_xml(root) is not None and is_imagenet(root)
 
 
 def read(root: Path) -> list[Sample]:

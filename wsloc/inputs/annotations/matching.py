@@ -28,19 +28,25 @@ class Matching:
         pairs: `(image id, sample)`, in the order of the image ids; the sample keeps its own id.
         unmatched_samples: ids of annotated images that none of the images is, in their order.
         unmatched_images: ids of images without annotation, in their order.
+        things: what the images are here (`maps`, `predictions`), for messages.
     """
 
     pairs: tuple[tuple[str, Sample], ...]
     unmatched_samples: tuple[str, ...] = ()
     unmatched_images: tuple[str, ...] = ()
+    things: str = "images"
+
+    def sides(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What is left on either side, in words, and its names; sides of which nothing is left are absent."""
+        sides = (
+            (f"annotated but not among the {self.things}", self.unmatched_samples),
+            (f"among the {self.things} but not annotated", self.unmatched_images),
+        )
+        return [(words, names) for words, names in sides if names]
 
     def notes(self, most: int = 3) -> list[str]:
         """A line for each side that something is left of: how many, and the first `most` names."""
-        sides = (
-            ("annotated but not among the images", self.unmatched_samples),
-            ("among the images but not annotated", self.unmatched_images),
-        )
-        return [f"{len(names):,} {side}: {first_names(names, most)}" for side, names in sides if names]
+        return [f"{len(names):,} {side}: {first_names(names, most)}" for side, names in self.sides()]
 
 
 def first_names(names: Sequence[str], most: int) -> str:
@@ -49,7 +55,7 @@ def first_names(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def match(samples: Sequence[Sample], image_ids: Sequence[str]) -> Matching:
+def match(samples: Sequence[Sample], image_ids: Sequence[str], things: str = "images") -> Matching:
     """Find each image's annotation: by its id, then with case and extension forgiven, then by its bare name.
 
     A name that stands for several images, or several samples, matches nothing: no guess is made.
@@ -57,12 +63,13 @@ def match(samples: Sequence[Sample], image_ids: Sequence[str]) -> Matching:
     Args:
         samples: annotated images.
         image_ids: what the images, predictions or maps are called.
+        things: which of these they are, for messages.
 
     Raises:
         DataError: if nothing matches, or an id stands there twice on one side.
     """
     by_id = {sample.image: sample for sample in samples}
-    for ids, side in (([sample.image for sample in samples], "annotations"), (image_ids, "images")):
+    for ids, side in (([sample.image for sample in samples], "annotations"), (image_ids, things)):
         if len(set(ids)) != len(ids):
             raise DataError(f"{Counter(ids).most_common(1)[0][0]} stands twice among the {side}")
     found: dict[str, str] = {}  # image id -> the sample's
@@ -82,6 +89,7 @@ def match(samples: Sequence[Sample], image_ids: Sequence[str]) -> Matching:
         pairs=tuple((image, by_id[found[image]]) for image in image_ids if image in found),
         unmatched_samples=tuple(name for name in by_id if name not in taken),
         unmatched_images=tuple(image for image in image_ids if image not in found),
+        things=things,
     )
 
 

@@ -29,7 +29,7 @@ def matches(root: Path) -> bool:
         return True
     folder = _annotations(root)
     found = first_xml(folder)
-    return found is not None and found in (folder, folder / found.name) and not is_imagenet(found)
+    return found is not None and found in (folder, folder / found.name) and not is_imagenet(folder)
 
 
 def read(root: Path) -> list[Sample]:

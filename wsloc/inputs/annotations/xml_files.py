@@ -23,6 +23,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 WNID = re.compile(r"n\d{8}")
 _IMAGENET_FILE = re.compile(r"(ILSVRC20\d\d_|n\d{8}_)", re.IGNORECASE)
 _FOLDERS_LOOKED_AT = 64  # to find out what a folder holds; a data set of pictures may have thousands
+_FILES_LOOKED_AT = 256  # likewise, where the first ones do not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,26 @@ def _refuse(error: OSError) -> NoReturn:
     raise DataError(f"{error.filename}: cannot be searched ({error.strerror})") from error
 
 
-def is_imagenet(path: Path) -> bool:
-    """Whether a file is ImageNet's, by its name or because wnids stand where VOC has words."""
+def is_imagenet(root: Path) -> bool:
+    """Whether a file or folder is ImageNet's, by files' names or because wnids stand where VOC has words.
+
+    A file that is malformed or without objects does not tell, so the first one that does is looked for: taken for
+    VOC's, ImageNet's boxes would be a pixel off.
+    """
+    files = [str(root)] if root.is_file() else _walk(root, _FOLDERS_LOOKED_AT)
+    told = (_looks_like_imagenet(Path(file)) for file in islice(files, _FILES_LOOKED_AT))
+    return next((answer for answer in told if answer is not None), False)
+
+
+def _looks_like_imagenet(path: Path) -> bool | None:
+    """What one file tells, or None."""
     if _IMAGENET_FILE.match(path.name):
         return True
     try:
         names = [name for name, _ in read_xml(path).boxes]
     except DataError:
-        return False
-    return bool(names) and all(WNID.fullmatch(name) for name in names)
+        return None
+    return all(WNID.fullmatch(name) for name in names) if names else None
 
 
 def read_xml(path: Path, *, first: int = 0) -> XmlAnnotation:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import math
+
+from wsloc.evaluation.figures import run_figures
+from wsloc.evaluation.left_out import left_out
+from wsloc.evaluation.scores import RunKey, Scores
+from wsloc.records import Box, Classes, Sample
+
+CLASSES = Classes(("cat", "dog"), ("cat", "dog"))
+BOX: Box = (0.0, 0.0, 10.0, 10.0)
+RUN = RunKey("file", None)
+
+
+def lines(known: list[Box], guesses: int, boxes: tuple[tuple[str, Box], ...]) -> list[str]:
+    pairs = [(name, Sample(name, None, ("dog",), (20, 20), boxes)) for name in "ab"]
+    scores = Scores(pairs, CLASSES, [RUN], with_maps=False)
+    for row in range(2):
+        scores.guesses[RUN].put(row, [0, 1][:guesses], [BOX, BOX][:guesses])
+        scores.known[RUN][row] = known[row]
+    return left_out(scores, RUN, run_figures(scores, RUN, frozenset()))
+
+
+def test_every_missing_figure_has_its_reason() -> None:
+    nan = (math.nan,) * 4
+    found = (("dog", BOX),)
+    assert lines([BOX, BOX], 2, found) == []
+    (line,) = lines([BOX, nan], 2, found)
+    assert line == (
+        "file: no GT-known figures: they need a box for every true class, and these lack one (1): b"
+    )
+    (line,) = lines([BOX, BOX], 1, found)
+    assert line == "file: no Top-5 figures: they need 2 guesses an image, and an image has only 1"
+    (line,) = lines([nan, nan], 2, ())
+    assert line == "file: no localization figures: no image that counts has a box of its class"

@@ -1,0 +1,140 @@
+"""Maps of a batch in the input frame, from one pass or averaged over several scales and mirror images of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+
+from wsloc.errors import UnsupportedError
+from wsloc.methods import MAPS
+from wsloc.methods.ep import with_entropy_pooling
+from wsloc.networks.map_operations import NORMALIZATIONS, upsample
+from wsloc.networks.network import Observation
+from wsloc.networks.tasks import probabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from wsloc.networks.network import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How often, and how, each input is looked at.
+
+    Attributes:
+        scales: of the input's sides. Classes and probabilities are those of the first one.
+        flip: whether each scale is looked at mirrored, too.
+
+    Raises:
+        UnsupportedError: if there is no scale, or one is not in (0, 16].
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.scales or not all(0 < scale <= 16 for scale in self.scales):
+            raise UnsupportedError(f"scales are factors above 0 and at most 16, not {list(self.scales)}")
+
+    def __len__(self) -> int:
+        return len(self.scales) * (1 + self.flip)
+
+    def of(self, inputs: Tensor, smallest: int) -> Iterator[tuple[Tensor, bool]]:
+        """Each view of inputs (N, 3, H, W), and whether it is mirrored; no side is below `smallest` pixels."""
+        for scale in self.scales:
+            view = inputs
+            if scale != 1:
+                size = [max(smallest, round(side * scale)) for side in inputs.shape[2:]]
+                view = F.interpolate(inputs, size=size, mode="bilinear", align_corners=False)
+            yield view, False
+            if self.flip:
+                yield view.flip(3), True
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One kind of map of a batch, on the network's device.
+
+    Attributes:
+        class_index: (N, P), the classes explained.
+        chosen: (N, P), their probabilities, 0-1.
+        maps: float32 (N, P, H, W), input frame, or (N, 1, H, W) for a map that all classes share.
+    """
+
+    class_index: Tensor
+    chosen: Tensor
+    maps: Tensor
+
+
+def explain(
+    network: Network,
+    inputs: Tensor,
+    maps: Sequence[str],
+    choose: Callable[[Tensor], Tensor],
+    *,
+    task: str,
+    views: Views,
+    normalization: str | None = None,
+    autocast: bool = False,
+) -> dict[str, Explanation]:
+    """Several maps of the same inputs, from one pass through the trunk a view.
+
+    Each view's maps are normalised, upsampled to the input's size and averaged; an average of maps that go up to 1
+    is stretched to go up to 1 again.
+
+    Args:
+        network: in evaluation mode.
+        inputs: normalised, (N, 3, H, W).
+        maps: keys of `MAPS`.
+        choose: probabilities (N, C) -> the classes (N, P), int64, that are to be explained.
+        task: one of `TASKS`.
+        views: how each input is looked at.
+        normalization: key of `NORMALIZATIONS`; None for each map's own.
+        autocast: whether the trunk runs in bfloat16.
+
+    Raises:
+        UnsupportedError: if a map does not fit the network.
+    """
+    size = (inputs.shape[2], inputs.shape[3])
+    gradient = any(MAPS[name].needs_gradient for name in maps)
+    picked: dict[str, tuple[Tensor, Tensor]] = {}
+    totals: dict[str, Tensor] = {}
+    for view, mirrored in views.of(inputs, network.family.smallest_input):
+        own = network.observe(view, differentiable=gradient, autocast=autocast)
+        with torch.no_grad():
+            for name in maps:
+                kind = MAPS[name]
+                shown, observation = pooled(network, own) if kind.entropy_pooled else (network, own)
+                if name not in picked:
+                    scores = probabilities(observation.logits, task)  # (N, C)
+                    class_index = choose(scores)  # (N, P)
+                    picked[name] = class_index, scores.gather(1, class_index)
+                cells = kind.activation_map(shown, observation, picked[name][0])  # (N, P or 1, h, w)
+                cells = NORMALIZATIONS[normalization or kind.normalization](cells)
+                cells = upsample(cells.flip(3) if mirrored else cells, size)  # (N, P or 1, H, W)
+                totals[name] = totals[name] + cells if name in totals else cells
+    return {
+        name: Explanation(
+            *picked[name], _averaged(total, len(views), normalization or MAPS[name].normalization)
+        )
+        for name, total in totals.items()
+    }
+
+
+def pooled(network: Network, own: Observation) -> tuple[Network, Observation]:
+    """The network under Entropy Pooling; on one that was trained without, that is EP inference."""
+    if network.pooling is not None:
+        return network, own
+    pooling = with_entropy_pooling(network)
+    return pooling, Observation(own.feature_map, pooling.head(own.feature_map))
+
+
+def _averaged(total: Tensor, count: int, normalization: str) -> Tensor:
+    """The mean of `count` maps (N, P, H, W) whose sum is given."""
+    return total if count == 1 else NORMALIZATIONS[normalization](total / count)
