@@ -58,6 +58,18 @@ def test_live_figures_are_those_counted_by_hand(localizer: Localizer, data: Path
     assert metrics["top5_localization_error"] <= metrics["top1_localization_error"]
 
 
+def test_boxes_are_of_maps_averaged_over_scales_and_mirror_images(data: Path) -> None:
+    localizer = load("demo", device="cpu", scales=(1.25, 1), flip=True)
+    evaluation = evaluate_localization(localizer, None, data, maps=["cam"], batch_size=3, threshold_step=0.5)
+    (run,) = evaluation.scores.runs
+    for row, sample in enumerate(read_annotations(data)):
+        path = data / "images" / sample.image
+        known = localizer.localize(path, map="cam", classes=sample.labels[0]).predictions[0]
+        np.testing.assert_allclose(evaluation.scores.known[run][row], known.box, atol=1)
+        best = localizer.localize(path, map="cam").predictions[0]
+        assert evaluation.scores.guesses[run].labels[row, 0] == best.class_index
+
+
 def test_several_maps_and_rules_take_one_pass_through_the_trunk(
     localizer: Localizer, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

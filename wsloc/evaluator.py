@@ -51,7 +51,7 @@ def evaluate_localization(
     """Score a network's maps and boxes against annotations, all maps and rules from one forward pass an image.
 
     Args:
-        localizer: from `wsloc.load`.
+        localizer: from `wsloc.load`; with scales or mirror images, which maps are averaged over, one pass each.
         images: files, folders or `@list.txt`; None for the pictures that the annotations name.
         annotations: what to score against: a path, or one with its format and blacklist.
         maps: keys of `MAPS`; empty for the network's own.

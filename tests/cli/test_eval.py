@@ -79,6 +79,23 @@ def test_one_json_document(command: Run, data: Path, tmp_path: Path) -> None:
     assert [run["box"] for run in content["runs"]] == ["mass 0.98", "mass 0.9", "threshold 0.2"]
 
 
+def test_scales_mirror_images_and_a_layer(command: Run, data: Path, tmp_path: Path) -> None:
+    options = ("--threshold-step", "0.1", "--json", "-o", tmp_path / "out")
+    named = ("--map", "entropy", "--layer", "ep", "--scales", "1,1.5", "--flip")
+    outcome = command("eval", "--annotations", data, "--checkpoint", "demo", *options, *named)
+    assert outcome.code == 0, outcome.stderr
+    content = json.loads(outcome.stdout)
+    assert content["map"] == "entropy"
+    assert content["protocol"]["Views"].startswith(
+        "each map is the mean of 4, of the input scaled by 1 and 1.5"
+    )
+    assert content["arguments"]["flip"] is True
+    plain = command("eval", "--annotations", data, "--checkpoint", "demo", *options, "--map", "entropy")
+    content_of_one = json.loads(plain.stdout)
+    assert "Views" not in content_of_one["protocol"]
+    assert content_of_one["metrics"]["mean_iou"] != content["metrics"]["mean_iou"]
+
+
 def test_failed_images_are_exit_3(command: Run, data: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     for path in (data / "images").iterdir():
@@ -120,6 +137,16 @@ def test_a_tuning_set_whose_annotations_name_no_pictures(command: Run, data: Pat
         (("--predictions", "x", "--batch-size", "16"), 2, "--batch-size"),
         (("--checkpoint", "demo", "--mass", ","), 2, "--mass ',' names no number"),
         (("--checkpoint", "demo", "--map-threshold", ""), 2, "--map-threshold '' names no number"),
+        (("--maps", "x", "--scales", "1"), 2, "--scales goes with --checkpoint or --model, not with --maps"),
+        (("--predictions", "x", "--flip"), 2, "--flip goes with --checkpoint or --model"),
+        (("--predictions", "x", "--no-flip"), 2, "--flip goes with --checkpoint or --model"),
+        (("--maps", "x", "--layer", "ep"), 2, "--layer goes with --checkpoint or --model, not with --maps"),
+        (("--checkpoint", "demo", "--layer", "ep"), 2, "--layer goes with --map entropy"),
+        (("--checkpoint", "demo", "--map", "cam", "--layer", "ep"), 2, "--layer goes with --map entropy"),
+        (("--checkpoint", "demo", "--compare", "cam", "--layer", "ep"), 2, "--layer goes with --map entropy"),
+        (("--checkpoint", "demo", "--map", "entropy", "--layer", "bew2"), 1, "entropy-bew2"),
+        (("--checkpoint", "demo", "--scales", "1,large"), 2, "--scales is a list of numbers"),
+        (("--checkpoint", "demo", "--scales", "0,1"), 1, "scales are factors above 0"),
         (("--checkpoint", "demo", "--blacklist", "nowhere.txt"), 1, "nowhere.txt"),
         (("--predictions", "nowhere.jsonl"), 1, "nowhere.jsonl"),
         (("--maps", "nowhere"), 1, "nowhere"),

@@ -40,7 +40,27 @@ def test_of_a_live_run(data: Path, resize: str, words: str) -> None:
     assert "smallest rectangle" not in said_of["Boxes"]
     assert "each box is a guess" in said_of["Localization"]
     assert "of another size than its annotation says" in said_of["Failures"]
-    assert not {"Ten crops", "Tuning", "Blacklist", "PxAP"} & set(said_of)
+    assert not {"Ten crops", "Tuning", "Blacklist", "PxAP", "Views"} & set(said_of)
+
+
+@pytest.mark.parametrize(
+    ("scales", "flip", "words"),
+    [
+        ((1.0,), True, "each map is the mean of 2, of the input, as it is and mirrored; each is brought"),
+        ((1.0, 1.5), False, "each map is the mean of 2, of the input scaled by 1 and 1.5; each is brought"),
+        ((1.5, 1.0), True, "the mean of 4, of the input scaled by 1.5 and 1, as it is and mirrored; "),
+        ((1.5,), False, "maps are of the input scaled by 1.5, and brought back to the input's size"),
+        ((0.01, 1.0), False, "of the input scaled by 0.01 and 1 (no side below "),
+    ],
+)
+def test_of_scales_and_mirror_images(data: Path, scales: tuple[float, ...], flip: bool, words: str) -> None:
+    localizer = load("demo", device="cpu", scales=scales, flip=flip)
+    said_of = said(evaluate_localization(localizer, None, data, maps=["cam", "entropy"], threshold_step=0.5))
+    assert words in said_of["Views"]
+    several = len(scales) + flip > 1
+    assert said_of["Views"].endswith("for cam the mean is stretched to go up to 1") is several
+    first = f", the input then scaled by {scales[0]:g}"
+    assert said_of["Classification"].endswith(first) is (scales[0] != 1)
 
 
 def test_of_ten_crops_and_a_tuning_set(data: Path, tmp_path: Path) -> None:

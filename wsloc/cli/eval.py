@@ -11,21 +11,29 @@ from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
 from wsloc.cli.console import Talk
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
+    MAPS,
     BatchSizeOption,
     CheckpointOption,
     DeviceOption,
     ImageSizeOption,
     JsonOption,
+    LayerName,
+    LayerOption,
     MapName,
+    MapOption,
+    MirrorOption,
     ModelOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
+    ScalesOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
+    layer_map,
+    scale_list,
 )
 from wsloc.errors import UsageError
 
@@ -94,13 +102,16 @@ def evaluate(
     checkpoint: CheckpointOption = None,
     model: ModelOption = None,
     weights: WeightsOption = "DEFAULT",
-    map_name: Annotated[
-        MapName | None,
-        typer.Option("--map", help="Which activation map.", show_default="the network's own"),
-    ] = None,
+    map_name: MapOption = None,
+    layer: LayerOption = None,
     compare: Annotated[
         str | None,
-        typer.Option("--compare", metavar="MAP,MAP", help="Several maps, scored from one forward pass."),
+        typer.Option(
+            "--compare",
+            metavar="MAP,MAP",
+            help="In place of --map, several maps, scored from one forward pass.",
+            rich_help_panel=MAPS,
+        ),
     ] = None,
     mass: Annotated[
         str | None,
@@ -108,6 +119,7 @@ def evaluate(
             "--mass",
             metavar="FRACTIONS",
             help="Boxes that hold these shares of a map; by commas, each is scored.",
+            rich_help_panel=MAPS,
         ),
     ] = None,
     map_threshold: Annotated[
@@ -116,8 +128,11 @@ def evaluate(
             "--map-threshold",
             metavar="FRACTIONS",
             help="Boxes of the cells above these shares of the maximum; by commas.",
+            rich_help_panel=MAPS,
         ),
     ] = None,
+    scales: ScalesOption = "1",
+    flip: MirrorOption = False,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -173,7 +188,7 @@ def evaluate(
     )
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
-    rules = _rules(mass, map_threshold)
+    names, rules, factors = _maps(map_name, layer, compare), _rules(mass, map_threshold), scale_list(scales)
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -209,6 +224,8 @@ def evaluate(
             precision=precision.value,
             image_size=image_size,
             resize=None if resize is None else resize.value,
+            scales=factors,
+            flip=flip,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:
@@ -216,7 +233,7 @@ def evaluate(
                 localizer,
                 images or None,
                 truth,
-                maps=_maps(map_name, compare),
+                maps=names,
                 rules=rules,
                 tune_on=None if tune_on is None else Truth(tune_on, tune_format),
                 tune_images=tune_images or None,
@@ -253,7 +270,18 @@ HEADINGS = {
 
 # What each option is of; those of no line are of every source.
 NETWORK_ALONE = (
-    *("weights", "map_name", "compare", "tune_on", "tune_images", "tune_format", "ten_crop"),
+    *(
+        "weights",
+        "map_name",
+        "layer",
+        "compare",
+        "scales",
+        "flip",
+        "tune_on",
+        "tune_images",
+        "tune_format",
+        "ten_crop",
+    ),
     *("image_size", "resize", "device", "precision", "batch_size", "workers"),
 )
 SOURCES_OF = {
@@ -282,12 +310,13 @@ def _refuse_options_of_others(context: typer.Context, source: str) -> None:
             raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
 
 
-def _maps(map_name: MapName | None, compare: str | None) -> list[str]:
+def _maps(map_name: MapName | None, layer: LayerName | None, compare: str | None) -> list[str]:
     """The maps that are asked for, the first of which stands on top of the report."""
     if map_name is not None and compare is not None:
         raise UsageError("--map and --compare exclude one another: name all maps in --compare")
+    named = layer_map(map_name, layer)
     if compare is None:
-        return [] if map_name is None else [map_name.value]
+        return [] if named is None else [named]
     names = [name.strip() for name in compare.split(",") if name.strip()]
     known = [name.value for name in MapName]
     if not names or any(name not in known for name in names):

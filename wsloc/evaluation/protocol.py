@@ -9,6 +9,7 @@ from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import PROTOCOL_SIDE as SIDE
 from wsloc.networks.tasks import SINGLE_LABEL
 from wsloc.outputs.report_records import ChosenOn
+from wsloc.views import Views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,9 +49,13 @@ def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None 
         if localizer.preprocessing.resize == "squash"
         else f"its aspect ratio kept (up to 4 : 1), the shorter side {side} pixels"
     )
+    first = localizer.views.scales[0]
+    way += "" if first == 1 else f", the input then scaled by {first:g}"
     parts = [("Classification", f"one view of each image: the whole picture, {way}")]
     if scores.ten_crop:
         parts.append(("Ten crops", _ten_crop(localizer, scores)))
+    if localizer.views != Views() and (scores.has_boxes or scores.pixels):
+        parts.append(("Views", _views(localizer, scores)))
     if scores.has_boxes:
         parts.append(("Localization", RIGHT))
         parts.append(
@@ -137,6 +142,24 @@ def _ten_crop(localizer: Localizer, scores: Scores) -> str:
     )
     pooled = [name for name in scores.ten_crop if MAPS[name].entropy_pooled]
     return words + (f"; under entropy pooling for {', '.join(pooled)}" if pooled else "")
+
+
+def _views(localizer: Localizer, scores: Scores) -> str:
+    """What maps are averaged over, where it is not the input alone."""
+    views, smallest = localizer.views, localizer.network.family.smallest_input
+    seen = "the input"
+    if views.scales != (1,):
+        seen += f" scaled by {' and '.join(f'{scale:g}' for scale in views.scales)}"
+        if min(views.scales) * localizer.preprocessing.image_size < smallest:
+            seen += f" (no side below {smallest} pixels)"
+    if views.flip:
+        seen += ", as it is and mirrored"
+    if len(views) == 1:
+        return f"maps are of {seen}, and brought back to the input's size"
+    words = f"each map is the mean of {len(views)}, of {seen}; each is brought to the input's size first"
+    maps = dict.fromkeys(run.map for run in scores.runs)
+    stretched = [name for name in maps if MAPS[name].normalization != "none"]
+    return words + (f"; for {', '.join(stretched)} the mean is stretched to go up to 1" if stretched else "")
 
 
 def _rules(scores: Scores) -> str:
