@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set
-from wsloc.errors import DataError, MapError
+from tests.evaluation.example_data_set import write_data_set, write_kaggle
+from wsloc.errors import DataError, MapError, OutputError
+from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.scores import BoxRule
-from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
+from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
 from wsloc.metrics.localization import best_iou
+from wsloc.outputs.report_records import ChosenOn
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
     from wsloc.localizer import Localizer
 
@@ -52,6 +56,18 @@ def test_live_figures_are_those_counted_by_hand(localizer: Localizer, data: Path
     assert metrics["gt_known_localization_error"] == pytest.approx(np.mean(wrong_known))
     assert 0 < metrics["max_box_acc"] <= 100
     assert metrics["top5_localization_error"] <= metrics["top1_localization_error"]
+
+
+def test_boxes_are_of_maps_averaged_over_scales_and_mirror_images(data: Path) -> None:
+    localizer = load("demo", device="cpu", scales=(1.25, 1), flip=True)
+    evaluation = evaluate_localization(localizer, None, data, maps=["cam"], batch_size=3, threshold_step=0.5)
+    (run,) = evaluation.scores.runs
+    for row, sample in enumerate(read_annotations(data)):
+        path = data / "images" / sample.image
+        known = localizer.localize(path, map="cam", classes=sample.labels[0]).predictions[0]
+        np.testing.assert_allclose(evaluation.scores.known[run][row], known.box, atol=1)
+        best = localizer.localize(path, map="cam").predictions[0]
+        assert evaluation.scores.guesses[run].labels[row, 0] == best.class_index
 
 
 def test_several_maps_and_rules_take_one_pass_through_the_trunk(
@@ -160,9 +176,31 @@ def test_a_threshold_from_another_set_is_carried_over(
         localizer, None, Annotated(data), maps=["cam"], tune_on=Annotated(other), threshold_step=0.1
     ).report
     assert [run.box.split()[0] for run in report.runs] == ["threshold", "threshold"]
+    assert report.runs[1].box.endswith(", tuned")
     chosen = [run.thresholds["gt_known_localization_error"].chosen_on.value for run in report.runs]
     assert chosen == ["nothing", "tuning-set"]
     assert report.runs[0].thresholds["max_box_acc"].chosen_on.used_ground_truth
+    curve = report.runs[0].curves["max_box_acc"]
+    assert report.runs[0].metrics["box_acc_tuned"] in curve.percent["0.5"]
+    assert report.runs[0].thresholds["box_acc_tuned"].chosen_on is ChosenOn.TUNING_SET
+
+
+def test_a_set_tuned_on_itself_says_so(localizer: Localizer, data: Path) -> None:
+    """The best value for the very boxes that are scored: no given one does better, and the sign is that of cheating."""
+    given = [BoxRule("threshold", value) for value in (0.1, 0.2, 0.5, 0.8)] + [BoxRule("mass", 0.7)]
+    annotated = Annotated(data)
+    report = evaluate_localization(
+        localizer, None, annotated, maps=["cam"], rules=given, tune_on=annotated, threshold_step=0.1
+    ).report
+    key = "gt_known_localization_error"
+    assert len(report.runs) == len(given) + 2
+    for tuned, kind in zip(report.runs[-2:], ("threshold", "mass"), strict=True):
+        assert tuned.box.startswith(kind)
+        assert tuned.box.endswith(", tuned")
+        others = [run.metrics[key] for run in report.runs if run.box.startswith(kind)]
+        assert tuned.metrics[key] == min(others)
+        assert tuned.thresholds[key].chosen_on is ChosenOn.SCORED_SET
+    assert report.runs[0].metrics["box_acc_tuned"] == report.runs[0].metrics["max_box_acc"]
 
 
 def test_the_files_of_a_report(localizer: Localizer, data: Path, tmp_path: Path) -> None:
@@ -182,6 +220,34 @@ def test_the_files_of_a_report(localizer: Localizer, data: Path, tmp_path: Path)
     page = (tmp_path / "report.html").read_text()
     assert "MaxBoxAcc" in page
     assert "data:image/jpeg;base64" in page
+
+
+def test_an_earlier_report_stays_whole_if_one_file_cannot_be_written(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    for number in range(8):
+        np.save(tmp_path / "maps" / f"{number}.npy", np.ones((224, 224), np.float32))
+    evaluation = evaluate_maps(tmp_path / "maps", Annotated(data), threshold_step=0.5)
+    out = tmp_path / "out"
+    evaluation.write(out)
+    for name in ("images.csv", "report.json"):
+        (out / name).write_text("old")
+    (out / "report.html").unlink()
+    (out / "report.html").mkdir()
+    with pytest.raises(OutputError, match=r"report\.html"):
+        evaluation.write(out)
+    assert [(out / name).read_text() for name in ("images.csv", "report.json")] == ["old", "old"]
+    assert len(list(out.iterdir())) == 3
+
+
+def test_cases_are_pictures_where_the_annotations_name_none(
+    localizer: Localizer, data: Path, tmp_path: Path
+) -> None:
+    csv_path = write_kaggle(tmp_path / "kaggle.csv", data)
+    evaluation = evaluate_localization(
+        localizer, [data / "images"], csv_path, maps=["cam"], threshold_step=0.1
+    )
+    evaluation.write(tmp_path)
+    assert (tmp_path / "report.html").read_text().count("data:image/jpeg;base64") == 8
 
 
 def test_a_blacklist_leaves_images_out_of_localization_alone(
@@ -212,3 +278,22 @@ def test_maps_of_pictures_whose_annotations_carry_no_sizes(data: Path, tmp_path:
     report = evaluate_maps(tmp_path, Annotated(data), threshold_step=0.5).report
     assert report.counts["annotated"] == 8
     assert "max_box_acc" in report.runs[0].metrics
+
+
+def test_ten_crops_run_once_for_each_way_of_pooling(
+    localizer: Localizer, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled = []
+    logits = type(localizer).logits
+
+    def counted(self: Localizer, pixels: Tensor, *, entropy_pooled: bool = False) -> Tensor:
+        pooled.append(entropy_pooled)
+        return logits(self, pixels, entropy_pooled=entropy_pooled)
+
+    monkeypatch.setattr(type(localizer), "logits", counted)
+    names = ["cam", "gradcam", "entropy-top5", "entropy-class"]
+    evaluation = evaluate_localization(
+        localizer, None, data, maps=names, ten_crop=True, batch_size=80, threshold_step=0.5
+    )
+    assert pooled == [False, True]
+    assert set(evaluation.scores.ten_crop) == set(names)

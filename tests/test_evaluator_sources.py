@@ -12,7 +12,8 @@ import pytest
 
 from tests.evaluation.example_data_set import write_data_set
 from wsloc.errors import DataError
-from wsloc.evaluator import Annotated, evaluate_localization, evaluate_maps, evaluate_predictions
+from wsloc.evaluation.annotated import Annotated
+from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.files import remove_abandoned, replacing, write_bytes, write_text
+from wsloc.files import remove_abandoned, replacing, replacing_together, write_bytes, write_text
 
 
 def test_text_and_bytes_are_written(tmp_path: Path) -> None:
@@ -143,3 +143,40 @@ def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
     remove_abandoned(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(mine)
     remove_abandoned(tmp_path / "gone")
+
+
+def write_both(folder: Path, words: str) -> None:
+    with replacing_together(folder) as temporary:
+        write_text(temporary / "a.txt", words)
+        write_text(temporary / "b.txt", words)
+
+
+def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:
+    for words in ("old", "new"):
+        write_both(tmp_path / "folder", words)
+        assert {path.name: path.read_text() for path in (tmp_path / "folder").iterdir()} == {
+            "a.txt": words,
+            "b.txt": words,
+        }
+
+
+def test_no_file_is_replaced_if_one_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "b.txt").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*b\.txt: it is a folder"):
+        write_both(tmp_path, "new")
+    (tmp_path / "b.txt").rmdir()
+
+    def refuse(_number: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match=r"a\.txt: No space left on device"):
+        write_both(tmp_path, "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "old"}
+
+
+def test_together_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write to .*file"):
+        write_both(tmp_path / "file", "new")

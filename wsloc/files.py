@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager, suppress
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from wsloc.errors import OutputError
@@ -68,6 +69,40 @@ def _is_alive(process: int) -> bool:
     except (OSError, OverflowError):
         return False
     return True
+
+
+@contextmanager
+def replacing_together(folder: Path) -> Iterator[Path]:
+    """A temporary folder in `folder`, whose files take their places there, all of them, when the block ends well.
+
+    Nothing is renamed before everything is written, and can be: files that belong together stay together.
+
+    Args:
+        folder: where the files go; made if it is not there.
+
+    Yields:
+        The folder to write to.
+
+    Raises:
+        OutputError: if the folder or a file cannot be written.
+    """
+    temporary = folder / f".{os.getpid()}.partial"
+    try:
+        rmtree(temporary, ignore_errors=True)  # of a process of the same number that was killed
+        temporary.mkdir(parents=True)
+        yield temporary
+        files = sorted(temporary.iterdir())
+        for path in files:
+            if (folder / path.name).is_dir():
+                raise OutputError(
+                    f"cannot write {folder / path.name}: it is a folder: move it, or name another one"
+                )
+        for path in files:
+            path.replace(folder / path.name)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    finally:
+        rmtree(temporary, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

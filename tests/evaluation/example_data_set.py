@@ -25,3 +25,13 @@ def write_data_set(folder: Path, count: int = 8, seed: int = 0) -> Path:
         rows.append(f"{number}.png\t{CLASSES[index]}\t{x0}\t{y0}\t{x1 - 1}\t{y1 - 1}")
     (folder / "val_annotations.txt").write_text("\n".join(rows) + "\n")
     return folder
+
+
+def write_kaggle(path: Path, data: Path) -> Path:
+    """The boxes of such a data set as Kaggle's CSV, which names no pictures and knows no sizes."""
+    rows = ["ImageId,PredictionString"]
+    for line in (data / "val_annotations.txt").read_text().splitlines():
+        name, label, *box = line.split("\t")
+        rows.append(f"{name.removesuffix('.png')},{label} {' '.join(box)}")
+    path.write_text("\n".join(rows) + "\n")
+    return path

@@ -75,6 +75,20 @@ def test_one_size_that_differs_is_a_failure_and_all_of_them_are_an_error() -> No
     assert [failure.image for failure in scores.failures] == ["a", "b"]
 
 
+def test_what_contradicts_a_size_can_be_told_before_it_fails() -> None:
+    """For a caller whose scores another thread fills: `error` leaves all but the size alone."""
+    scores = Scores([(name, sample(name, "dog", None)) for name in "ab"], CLASSES, [RunKey("cam", None)])
+    scores.samples[0] = sample("a", "dog")
+    sizes = SizeCheck(scores)
+    error = sizes.error(0, (20, 41))
+    assert error is not None
+    assert error.startswith("a: the picture is 41 x 20 pixels")
+    assert scores.failures == []
+    assert sizes.error(1, (5, 6)) is None
+    assert scores.size(1) == (5, 6)
+    sizes.require_any()
+
+
 def test_masks_are_scored_where_every_image_has_one_label_and_a_mask(tmp_path: Path) -> None:
     run = RunKey("cam", None)
     masked = Sample("a", None, labels=("dog",), image_size=(20, 40), masks=(tmp_path / "a.png",))

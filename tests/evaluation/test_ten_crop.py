@@ -7,7 +7,9 @@ import torch
 from PIL import Image
 
 from tests.evaluation.example_data_set import write_data_set
-from wsloc.evaluation.ten_crop import ten_crop_guesses, ten_crops
+from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.ten_crop import add_ten_crops, ten_crop_guesses, ten_crops
+from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
 from wsloc.records import ImageFile
@@ -37,3 +39,19 @@ def test_the_mean_of_ten_softmaxes_and_images_that_fail(tmp_path: Path) -> None:
         pixels = torch.from_numpy(ten_crops(Image.open(files[row].path).convert("RGB"), 64))
         mean = localizer.logits(pixels).softmax(dim=1).mean(dim=0)
         assert guesses[row].tolist() == mean.topk(5).indices.tolist()
+
+
+def test_maps_of_one_pooling_share_guesses_and_what_has_failed_has_none(tmp_path: Path) -> None:
+    data = write_data_set(tmp_path / "val", count=3)
+    localizer, files = load("demo", device="cpu"), find_images([data / "images"])
+    pairs = [(sample.image, sample) for sample in read_annotations(data)]
+    names = ["cam", "entropy-class", "gradcam"]
+    scores = Scores(pairs, localizer.classes, [RunKey(name, BoxRule("mass", 0.9)) for name in names])
+    scores.fail(1, "1.png: is of another size")
+    add_ten_crops(localizer, files, names, scores)
+    assert scores.ten_crop["gradcam"] is scores.ten_crop["cam"]
+    assert list(scores.ten_crop) == names
+    for best in scores.ten_crop.values():
+        assert (best[:, 0] < 0).tolist() == [False, True, False]
+    alone = ten_crop_guesses(localizer, files, "entropy-class")
+    assert np.array_equal(scores.ten_crop["entropy-class"][[0, 2]], alone[[0, 2]])

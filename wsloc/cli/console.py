@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from rich.progress import Task
 
 PIPE_WIDTH = 500  # columns of a table that goes to a file or a pipe, where nothing must be cut
+FOLDED_WIDTH = 20  # columns that words keep at least beside numbers
 
 
 class _Rate(ProgressColumn):
@@ -90,6 +93,33 @@ class Talk:
         for row in rows:
             table.add_row(*map(printable, row))
         self._print(table)
+
+    def figures(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Dense tables on stdout: words in the first column, which folds where the terminal is narrow, then numbers.
+
+        Columns may have headings of several lines; those that find no room go into a table below. Nothing is
+        printed if quiet or JSON is asked for.
+        """
+        if self.as_json or self.quiet:
+            return
+        cells = [[*heading.splitlines(), *column] for heading, *column in zip(columns, *rows, strict=True)]
+        words, *widths = (max(map(cell_len, column), default=0) for column in cells)
+        blocks: list[list[int]] = [[]]
+        for place, width in enumerate(widths, start=1):
+            used = min(words, FOLDED_WIDTH) + sum(widths[other - 1] + 1 for other in blocks[-1])
+            if blocks[-1] and used + width + 1 > self.out.width:
+                blocks.append([])
+            blocks[-1].append(place)
+        for block in blocks:
+            shown = [0, *block]
+            above = title if block is blocks[0] else None
+            table = Table(title=above, title_justify="left", box=SIMPLE_HEAD, padding=0, show_edge=False)
+            table.add_column(columns[0], vertical="bottom", overflow="fold")
+            for place in block:
+                table.add_column(columns[place], justify="right", no_wrap=True)
+            for row in rows:
+                table.add_row(*(row[place] for place in shown))
+            self._print(table)
 
     def line(self, text: str) -> None:
         """A line on stdout, unless quiet or JSON is asked for."""

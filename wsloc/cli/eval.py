@@ -11,32 +11,41 @@ from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
 from wsloc.cli.console import Talk
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
+    MAPS,
     BatchSizeOption,
     CheckpointOption,
     DeviceOption,
     ImageSizeOption,
     JsonOption,
+    LayerName,
+    LayerOption,
     MapName,
+    MapOption,
+    MirrorOption,
     ModelOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
+    ScalesOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
+    layer_map,
+    scale_list,
 )
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.scores import BoxRule
-    from wsloc.evaluator import Evaluation
 
 
 def evaluate(
+    context: typer.Context,
     annotations: Annotated[
         Path,
         typer.Option(
@@ -93,13 +102,16 @@ def evaluate(
     checkpoint: CheckpointOption = None,
     model: ModelOption = None,
     weights: WeightsOption = "DEFAULT",
-    map_name: Annotated[
-        MapName | None,
-        typer.Option("--map", help="Which activation map.", show_default="the network's own"),
-    ] = None,
+    map_name: MapOption = None,
+    layer: LayerOption = None,
     compare: Annotated[
         str | None,
-        typer.Option("--compare", metavar="MAP,MAP", help="Several maps, scored from one forward pass."),
+        typer.Option(
+            "--compare",
+            metavar="MAP,MAP",
+            help="In place of --map, several maps, scored from one forward pass.",
+            rich_help_panel=MAPS,
+        ),
     ] = None,
     mass: Annotated[
         str | None,
@@ -107,6 +119,7 @@ def evaluate(
             "--mass",
             metavar="FRACTIONS",
             help="Boxes that hold these shares of a map; by commas, each is scored.",
+            rich_help_panel=MAPS,
         ),
     ] = None,
     map_threshold: Annotated[
@@ -115,16 +128,30 @@ def evaluate(
             "--map-threshold",
             metavar="FRACTIONS",
             help="Boxes of the cells above these shares of the maximum; by commas.",
+            rich_help_panel=MAPS,
         ),
     ] = None,
+    scales: ScalesOption = "1",
+    flip: MirrorOption = False,
     tune_on: Annotated[
         Path | None,
         typer.Option(
             "--tune-on",
             metavar="PATH",
-            help="Another annotated set with pictures: its best map threshold is scored too.",
+            help="Another annotated set: the value of each rule that is best there is scored too.",
         ),
     ] = None,
+    tune_images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tune-images",
+            metavar="PATH",
+            help="Pictures of the --tune-on set, where its annotations name none (repeatable).",
+        ),
+    ] = None,
+    tune_format: Annotated[
+        str, typer.Option("--tune-format", metavar="FORMAT", help="As --annotation-format, for --tune-on.")
+    ] = "auto",
     threshold_step: Annotated[
         float, typer.Option("--threshold-step", help="Between the thresholds of the MaxBoxAcc curves.")
     ] = 0.001,
@@ -146,29 +173,22 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score maps and boxes against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP."""
-    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
+    arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
-    from wsloc.evaluator import (
-        Annotated as Truth,
-    )
-    from wsloc.evaluator import (
-        evaluate_localization,
-        evaluate_maps,
-        evaluate_predictions,
-    )
+    from wsloc.evaluation.annotated import Annotated as Truth
+    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
     from wsloc.files import make_folder
 
     if sum((bool(checkpoint or model), predictions is not None, maps is not None)) != 1:
         raise UsageError(
             "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
         )
-    if maps is None and (normalize or resize_maps):
-        raise UsageError("--normalize and --resize-maps go with --maps")
-    if predictions is None and synsets is not None:
-        raise UsageError("--synsets goes with --predictions")
-    if (maps or predictions) and (map_name or compare or tune_on or ten_crop):
-        raise UsageError("--map, --compare, --tune-on and --ten-crop go with --checkpoint or --model")
-    rules = _rules(mass, map_threshold)
+    _refuse_options_of_others(
+        context, "network" if checkpoint or model else "maps" if maps else "predictions"
+    )
+    if tune_on is None and (tune_images or tune_format != "auto"):
+        raise UsageError("--tune-images and --tune-format go with --tune-on")
+    names, rules, factors = _maps(map_name, layer, compare), _rules(mass, map_threshold), scale_list(scales)
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -204,6 +224,8 @@ def evaluate(
             precision=precision.value,
             image_size=image_size,
             resize=None if resize is None else resize.value,
+            scales=factors,
+            flip=flip,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:
@@ -211,9 +233,10 @@ def evaluate(
                 localizer,
                 images or None,
                 truth,
-                maps=_maps(map_name, compare),
+                maps=names,
                 rules=rules,
-                tune_on=None if tune_on is None else Truth(tune_on),
+                tune_on=None if tune_on is None else Truth(tune_on, tune_format),
+                tune_images=tune_images or None,
                 threshold_step=threshold_step,
                 ten_crop=ten_crop,
                 batch_size=batch_size,
@@ -228,12 +251,72 @@ def evaluate(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _maps(map_name: MapName | None, compare: str | None) -> list[str]:
+# Short and on several lines, so that twenty runs of ten figures fit on a terminal; reports have the whole names.
+HEADINGS = {
+    "top1_classification_error": "Top-1\nclass\nerror",
+    "top5_classification_error": "Top-5\nclass\nerror",
+    "top1_localization_error": "Top-1\nLoc\nerror",
+    "top5_localization_error": "Top-5\nLoc\nerror",
+    "gt_known_localization_error": "GT-known\nLoc\nerror",
+    "max_box_acc": "Max\nBox\nAcc",
+    "max_box_acc_v2": "Max\nBox\nAccV2",
+    "box_acc_tuned": "Box\nAcc\ntuned",
+    "px_ap": "\n\nPxAP",
+    "miou": "\nmask\nIoU",
+    "mean_iou": "\nmean\nIoU",
+    "ten_crop_top1_classification_error": "Top-1\nten\ncrops",
+    "ten_crop_top5_classification_error": "Top-5\nten\ncrops",
+}
+
+# What each option is of; those of no line are of every source.
+NETWORK_ALONE = (
+    *(
+        "weights",
+        "map_name",
+        "layer",
+        "compare",
+        "scales",
+        "flip",
+        "tune_on",
+        "tune_images",
+        "tune_format",
+        "ten_crop",
+    ),
+    *("image_size", "resize", "device", "precision", "batch_size", "workers"),
+)
+SOURCES_OF = {
+    **dict.fromkeys(NETWORK_ALONE, ("network",)),
+    **dict.fromkeys(("mass", "map_threshold", "threshold_step"), ("network", "maps")),
+    **dict.fromkeys(("normalize", "resize_maps"), ("maps",)),
+    "synsets": ("predictions",),
+}
+SOURCE_WORDS = {
+    "network": "--checkpoint or --model",
+    "maps": "--maps",
+    "predictions": "--predictions",
+}
+
+
+def _refuse_options_of_others(context: typer.Context, source: str) -> None:
+    """Raise UsageError for an option that was given and means nothing for the source: it must not be swallowed."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if source in SOURCES_OF.get(name, (source,)):
+            continue
+        given = context.get_parameter_source(name)
+        if given is not None and given.name != "DEFAULT":
+            option = max(parameter.opts, key=len)
+            own = " or ".join(SOURCE_WORDS[other] for other in SOURCES_OF[name])
+            raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
+
+
+def _maps(map_name: MapName | None, layer: LayerName | None, compare: str | None) -> list[str]:
     """The maps that are asked for, the first of which stands on top of the report."""
     if map_name is not None and compare is not None:
         raise UsageError("--map and --compare exclude one another: name all maps in --compare")
+    named = layer_map(map_name, layer)
     if compare is None:
-        return [] if map_name is None else [map_name.value]
+        return [] if named is None else [named]
     names = [name.strip() for name in compare.split(",") if name.strip()]
     known = [name.value for name in MapName]
     if not names or any(name not in known for name in names):
@@ -246,19 +329,33 @@ def _rules(mass: str | None, map_threshold: str | None) -> list[BoxRule]:
     """The box rules of `--mass 0.98,0.9` and `--map-threshold 0.2,0.3`."""
     from wsloc.evaluation.scores import BoxRule
 
-    rules = []
-    for kind, text in (("mass", mass), ("threshold", map_threshold)):
-        for word in (text or "").split(","):
-            if not word.strip():
-                continue
-            try:
-                value = float(word)
-            except ValueError as error:
-                raise UsageError(f"{word!r} is no fraction: give numbers in 0-1, parted by commas") from error
-            if not 0 <= value <= 1 or (kind == "mass" and value == 0):
-                raise UsageError(f"{word} is not a fraction in 0-1")
-            rules.append(BoxRule(kind, value))
-    return rules
+    return [
+        BoxRule(kind, value)
+        for kind, option, text in (
+            ("mass", "--mass", mass),
+            ("threshold", "--map-threshold", map_threshold),
+        )
+        for value in ([] if text is None else _fractions(option, text))
+    ]
+
+
+def _fractions(option: str, text: str) -> list[float]:
+    """The numbers of an option, parted by commas: 0-1, above 0 for a mass."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"{option} {text!r} names no number: give numbers in 0-1, parted by commas")
+    values = []
+    for word in words:
+        try:
+            value = float(word)
+        except ValueError as error:
+            raise UsageError(
+                f"{option}: {word!r} is no fraction: give numbers in 0-1, parted by commas"
+            ) from error
+        if not 0 <= value <= 1 or (option == "--mass" and value == 0):
+            raise UsageError(f"{option}: {word} is not a fraction in 0-1")
+        values.append(value)
+    return values
 
 
 def _synsets(path: Path | None) -> Sequence[str] | None:
@@ -275,6 +372,7 @@ def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
     """The table, or the JSON document, on stdout; notes and failures on stderr."""
     from wsloc.outputs.report_json import report_values
     from wsloc.outputs.report_records import figure_of, in_order
+    from wsloc.outputs.report_tables import shown
 
     report = evaluation.report
     for note in report.notes:
@@ -283,15 +381,12 @@ def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
         talk.note(f"failed: {failure.error}")
     if len(report.failures) > 10:
         talk.note(f"and {len(report.failures) - 10} more failures: see report.json")
-    rows = []
-    for key in in_order(key for run in report.runs for key in run.metrics):
-        meaning = figure_of(key)
-        cells = []
-        for run in report.runs:
-            value = run.metrics.get(key)
-            cells.append("-" if value is None else f"{value * meaning.scale:.2f}{meaning.sign}")
-        rows.append([meaning.name, *cells])
-    talk.table(report.title, ["", *(run.label for run in report.runs)], rows)
+    keys = in_order(key for run in report.runs for key in run.metrics)
+    rows = [
+        [run.label, *(shown(figure_of(key), run.metrics.get(key)) for key in keys)] for run in report.runs
+    ]
+    headings = ["map, box", *(HEADINGS.get(key, figure_of(key).name) for key in keys)]
+    talk.figures(f"{report.title} (percent, of errors the lower the better; IoU 0-1)", headings, rows)
     talk.line(
         f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"
     )

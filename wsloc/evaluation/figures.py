@@ -105,11 +105,12 @@ def evaluation_run(
         overlaps = figures.overlaps[figures.counted]
         add("gt_known_localization_error", (overlaps < IOU_THRESHOLD).astype(np.float64))
         metrics["mean_iou"] = float(overlaps.mean())
-    given = {} if run.rule is None else dict.fromkeys(_boxed(metrics), Threshold(chosen_on, run.rule.label))
+    given = {} if run.rule is None else dict.fromkeys(_boxed(metrics), Threshold(chosen_on, run.box))
     thresholds = {**given, **_add_curve_figures(scores, run.map, metrics)}
+    thresholds |= _add_tuned_accuracy(scores, run.map, metrics)
     return EvaluationRun(
         map=run.map,
-        box="" if run.rule is None else run.rule.label,
+        box=run.box,
         metrics=metrics,
         intervals=intervals,
         thresholds=thresholds,
@@ -145,6 +146,17 @@ def _add_curve_figures(scores: Scores, name: str, metrics: dict[str, float]) -> 
         metrics["px_ap"] = pixels.value()
         thresholds["px_ap"] = Threshold(ChosenOn.NOTHING, "all thresholds")
     return thresholds
+
+
+def _add_tuned_accuracy(scores: Scores, name: str, metrics: dict[str, float]) -> dict[str, Threshold]:
+    """Add, in percent, what the largest contour reaches at the map threshold that the tuning set chose."""
+    curves = scores.curves.get(name)
+    if scores.tuned is None or curves is None or not curves.images:
+        return {}
+    threshold = scores.tuned.map_thresholds[name]
+    metrics["box_acc_tuned"] = curves.accuracy_at(threshold, IOU_THRESHOLD, "single")
+    words = f"{threshold:g} of the maximum, the best on the tuning set"
+    return {"box_acc_tuned": Threshold(scores.tuned.chosen_on, words)}
 
 
 def _curves(scores: Scores, name: str) -> dict[str, Curve]:

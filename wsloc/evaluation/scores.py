@@ -16,6 +16,7 @@ from wsloc.metrics.imagenet import GuessTable, Truth
 from wsloc.metrics.max_box_acc import MaxBoxAcc
 from wsloc.metrics.pixel_average_precision import PixelAveragePrecision, protocol_mask
 from wsloc.metrics.score_maps import THRESHOLD_STEP, normalized_map, resized_map
+from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Failure
 from wsloc.regions.components import threshold_boxes
 from wsloc.regions.rectangle import smallest_rectangle
@@ -61,15 +62,39 @@ class BoxRule:
 
 @dataclass(frozen=True, slots=True)
 class RunKey:
-    """One map with one box rule; None where boxes come ready-made."""
+    """One map with one box rule; None where boxes come ready-made.
+
+    A rule that another data set chose is a run of its own, even if the same value was given too.
+    """
 
     map: str
     rule: BoxRule | None
+    tuned: bool = False
+
+    @property
+    def box(self) -> str:
+        """`mass 0.98`, or `mass 0.9, tuned`; empty without a rule."""
+        return "" if self.rule is None else self.rule.label + (", tuned" if self.tuned else "")
 
     @property
     def label(self) -> str:
         """`entropy-class, mass 0.98`."""
-        return self.map if self.rule is None else f"{self.map}, {self.rule.label}"
+        return ", ".join(filter(None, (self.map, self.box)))
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What a tuning set has chosen.
+
+    Attributes:
+        runs: for each map and kind of rule, the run whose boxes of the true classes are right most often there.
+        map_thresholds: for each map, where MaxBoxAcc's curve is highest there, fraction of the maximum.
+        chosen_on: the tuning set, or the scored one if their images are not all others.
+    """
+
+    runs: tuple[RunKey, ...]
+    map_thresholds: Mapping[str, float]
+    chosen_on: ChosenOn = ChosenOn.TUNING_SET
 
 
 class Scores:
@@ -84,6 +109,7 @@ class Scores:
         known: by run, a box for each label of the truth (L, 4), NaN where there is none.
         curves: by map, where maps are scored; empty without boxes.
         pixels: by map, where maps and masks are there.
+        tuned: what a tuning set has chosen, or None without one.
         ten_crop: by map, the best classes (N, 5) over ten crops; -1 for an image that failed.
         failures: images that could not be used; they count as wrong.
     """
@@ -96,6 +122,7 @@ class Scores:
         *,
         threshold_step: float = THRESHOLD_STEP,
         with_maps: bool = True,
+        with_guesses: bool = True,
         label_indices: Mapping[str, int] | None = None,  # None where the labels mean a network's classes
     ) -> None:
         self.ids = [image for image, _ in pairs]
@@ -105,6 +132,7 @@ class Scores:
             label_indices = resolve_labels(self.samples, classes)
         self.truth = Truth.of(self.samples, label_indices)
         self.runs = tuple(runs)
+        self.with_guesses = with_guesses  # else the boxes of the true classes alone
         self.guesses = {run: GuessTable(len(self.samples)) for run in runs}
         self.known = {run: np.full((len(self.truth.labels), 4), np.nan) for run in runs}
         maps = dict.fromkeys(run.map for run in runs) if with_maps else {}
@@ -114,6 +142,7 @@ class Scores:
         has_masks = all(sample.masks and len(sample.labels) == 1 for sample in self.samples)
         self.curves = {name: MaxBoxAcc(threshold_step) for name in maps if self.has_boxes}
         self.pixels = {name: PixelAveragePrecision(threshold_step) for name in maps if has_masks}
+        self.tuned: Tuned | None = None
         self.ten_crop: dict[str, npt.NDArray[np.int64]] = {}
         self.failures: list[Failure] = []
 
@@ -183,13 +212,15 @@ class Scores:
         for run in self.runs:
             if run.map != name or run.rule is None:
                 continue
+            wanted = dict.fromkeys((*top, *self.labels(row)) if self.with_guesses else self.labels(row))
             if isinstance(maps, np.ndarray):
                 shared = run.rule.box(maps, image_size)
-                boxes = dict.fromkeys((*top, *self.labels(row)), shared)
+                boxes = dict.fromkeys(wanted, shared)
             else:
                 shared = None
-                boxes = {index: run.rule.box(cells, image_size) for index, cells in maps.items()}
-            self.guesses[run].put(row, top, [boxes[index] for index in top], shared)
+                boxes = {index: run.rule.box(maps[index], image_size) for index in wanted}
+            if self.with_guesses:
+                self.guesses[run].put(row, top, [boxes[index] for index in top], shared)
             self.known[run][labels] = [boxes[index] for index in self.labels(row)]
         for place, label in enumerate(self.labels(row), start=labels.start):
             cells = maps if isinstance(maps, np.ndarray) else maps[label]
@@ -231,16 +262,25 @@ class SizeCheck:
         self._fitting = 0
         self._others: list[str] = []
 
-    def fits(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> bool:
-        """Note the size of an image, as `Scores.set_size`; one that its annotation contradicts fails."""
+    def error(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> str | None:
+        """Note the size of an image, as `Scores.set_size`; what to let it fail with if its annotation contradicts.
+
+        Nothing but that row's size is touched in the scores: another thread may fill other rows meanwhile.
+        """
         try:
             self._scores.set_size(row, image_size, where)
         except DataError as error:
-            self._scores.fail(row, str(error))
             self._others.append(str(error))
-            return False
+            return str(error)
         self._fitting += 1
-        return True
+        return None
+
+    def fits(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> bool:
+        """The same, and let it fail at once."""
+        error = self.error(row, image_size, where)
+        if error is not None:
+            self._scores.fail(row, error)
+        return error is None
 
     def require_any(self) -> None:
         """Refuse pictures that are all others than the annotated ones.

@@ -17,6 +17,7 @@ from wsloc.errors import ImageError
 from wsloc.inputs.images import decode
 from wsloc.inputs.workers import read_ahead
 from wsloc.methods import MAPS
+from wsloc.metrics.imagenet import NO_CLASS
 from wsloc.networks.tasks import probabilities
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from wsloc.evaluation.scores import Scores
     from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
 
@@ -57,7 +59,7 @@ def ten_crop_guesses(
         workers: processes that decode and crop.
     """
     top = min(TOP, len(localizer.classes))
-    best = np.full((len(files), top), -1, np.int64)
+    best = np.full((len(files), top), NO_CLASS, np.int64)
     images = max(1, batch_size // 10)
     batches = [files[start : start + images] for start in range(0, len(files), images)]
     work = partial(_load, batches, localizer.preprocessing.image_size)
@@ -72,6 +74,36 @@ def ten_crop_guesses(
         averaged = scores.reshape(len(rows), 10, -1).mean(dim=1)  # (n, C)
         best[np.array(rows) + number * images] = averaged.topk(top, dim=1).indices.cpu().numpy()
     return best
+
+
+def add_ten_crops(
+    localizer: Localizer,
+    files: Sequence[ImageFile],
+    maps: Sequence[str],
+    scores: Scores,
+    *,
+    batch_size: int = 16,
+    workers: int = 0,
+) -> None:
+    """Add the guesses over ten crops to scores; maps whose classes come from the same pooling share one pass.
+
+    Args:
+        localizer: from `wsloc.load`.
+        files: the images, in the order of the scores' rows.
+        maps: keys of `MAPS`.
+        scores: filled otherwise: images that failed there, maybe for their size, fail here too.
+        batch_size: crops through the network at once, rounded up to whole images.
+        workers: processes that decode and crop.
+    """
+    errors = {failure.image for failure in scores.failures}
+    failed = np.array([image in errors for image in scores.ids], dtype=np.bool_)
+    pools: dict[bool, npt.NDArray[np.int64]] = {}
+    for name in maps:
+        pooled = MAPS[name].entropy_pooled
+        if pooled not in pools:
+            pools[pooled] = ten_crop_guesses(localizer, files, name, batch_size=batch_size, workers=workers)
+            pools[pooled][failed] = NO_CLASS
+        scores.ten_crop[name] = pools[pooled]
 
 
 def _load(batches: Sequence[Sequence[ImageFile]], side: int, number: int) -> list[Crops | None]:

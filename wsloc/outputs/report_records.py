@@ -83,6 +83,12 @@ FIGURES: dict[str, Figure] = {
         "higher",
         "Mean over IoU 0.3, 0.5 and 0.7, each at the threshold that suits best.",
     ),
+    "box_acc_tuned": Figure(
+        "Box accuracy, tuned",
+        "percent",
+        "higher",
+        "As MaxBoxAcc, at the map threshold that suits the tuning set best.",
+    ),
     "px_ap": Figure(
         "PxAP", "percent", "higher", "Area under the pixels' precision-recall curve, over all map thresholds."
     ),

@@ -1,0 +1,193 @@
+"""How everything was measured, in words: what a report says of the run that made it, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wsloc.evaluation.ten_crop import MARGIN
+from wsloc.methods import MAPS
+from wsloc.metrics.score_maps import PROTOCOL_SIDE as SIDE
+from wsloc.networks.tasks import SINGLE_LABEL
+from wsloc.outputs.report_records import ChosenOn
+from wsloc.views import Views
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wsloc.evaluation.scores import Scores
+    from wsloc.localizer import Localizer
+
+Words = tuple[tuple[str, str], ...]
+
+RIGHT = (
+    "an image is right if any of its guesses (one for Top-1, five for Top-5) names its class and overlaps any true "
+    "box of that class with an IoU of 0.5 or more; each box is a guess, so several of one class are several guesses, "
+    "and only the first five count"
+)
+KNOWN = "the class is given, and its box overlaps any true box of that class with an IoU of 0.5 or more"
+RULES = {
+    "mass": "mass: the smallest rectangle that holds this share of the map's total",
+    "threshold": "threshold: the largest component of the cells that reach this share of the map's maximum",
+}
+LIVE_FAILURES = (
+    "an image that cannot be read, or is of another size than its annotation says, counts as wrong everywhere"
+)
+RESIZED = "bilinearly, by area averages where both sides shrink"
+
+
+def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None = None) -> Words:
+    """Of images that went through a network.
+
+    Args:
+        localizer: with its preprocessing.
+        scores: filled.
+        tune_on: where the tuning set's annotations are, if there is one.
+    """
+    side = localizer.preprocessing.image_size
+    way = (
+        f"squashed to {side} x {side} pixels"
+        if localizer.preprocessing.resize == "squash"
+        else f"its aspect ratio kept (up to 4 : 1), the shorter side {side} pixels"
+    )
+    first = localizer.views.scales[0]
+    way += "" if first == 1 else f", the input then scaled by {first:g}"
+    parts = [("Classification", f"one view of each image: the whole picture, {way}")]
+    if scores.ten_crop:
+        parts.append(("Ten crops", _ten_crop(localizer, scores)))
+    if localizer.views != Views() and (scores.has_boxes or scores.pixels):
+        parts.append(("Views", _views(localizer, scores)))
+    if scores.has_boxes:
+        parts.append(("Localization", RIGHT))
+        parts.append(
+            ("GT-known", f"{KNOWN}; that box is of the true class's own map, or of the one map for all")
+        )
+        parts.append(("Boxes", _rules(scores) + "; taken from the map at the size of the network's input"))
+    made = f"brought from the input's size to {SIDE} x {SIDE} ({RESIZED}), then min-max normalised"
+    parts += _curves(scores, f"the true class's maps, {made}")
+    if scores.tuned is not None:
+        parts.append(("Tuning", _tuning(scores, tune_on)))
+    return (*parts, ("Failures", LIVE_FAILURES))
+
+
+def predictions_protocol(path: Path, scores: Scores) -> Words:
+    """Of a file of guesses.
+
+    Args:
+        path: the file.
+        scores: filled.
+    """
+    parts = [("Classification", f"the guesses of {path.name}, as they stand there, best first")]
+    if scores.has_boxes:
+        parts.append(("Localization", RIGHT))
+        words = "the box is the first that the file has for it, or the one it has for all classes"
+        parts.append(("GT-known", f"{KNOWN}; {words}. Absent unless every line has such a box"))
+    failed = (
+        "an annotated image without a line, with an error in its place, or with boxes of a picture of another size, "
+        "counts as wrong everywhere; lines of images that are not annotated are passed over"
+    )
+    return (*parts, ("Failures", failed))
+
+
+def maps_protocol(scores: Scores, *, normalize: bool, resize: bool) -> Words:
+    """Of a folder of map files.
+
+    Args:
+        scores: filled.
+        normalize: whether each map's range was stretched.
+        resize: whether maps of another size were accepted.
+    """
+    size = (
+        f"brought to {SIDE} x {SIDE} where they differ ({RESIZED})"
+        if resize
+        else f"{SIDE} x {SIDE}, as they come"
+    )
+    values = "min-max normalised" if normalize else "values as they stand in the file, 0-1"
+    parts = [
+        ("Maps", f"each file is the map of its image's true class: {size}; {values}; nothing is classified")
+    ]
+    if scores.has_boxes:
+        parts.append(("GT-known", KNOWN))
+        parts.append(("Boxes", _rules(scores) + f"; taken from that map of {SIDE} x {SIDE}"))
+    parts += _curves(scores, "these maps")
+    failed = (
+        "an image without a map of its class that can be read, or whose size is not known, counts as wrong "
+        "everywhere; maps of images that are not annotated are passed over"
+    )
+    return (*parts, ("Failures", failed))
+
+
+def common_protocol(blacklist: Path | None, listed: int) -> Words:
+    """Of every source.
+
+    Args:
+        blacklist: the file, or None.
+        listed: how many of the images it names.
+    """
+    interval = ("Intervals", "95 %, percentile bootstrap over images")
+    if blacklist is None:
+        return (interval,)
+    words = (
+        f"the {listed:,} images that {blacklist.name} lists are left out of Top-1, Top-5 and GT-known Loc; "
+        "classification, MaxBoxAcc and PxAP count them"
+    )
+    return (("Blacklist", words), interval)
+
+
+def _ten_crop(localizer: Localizer, scores: Scores) -> str:
+    side = localizer.preprocessing.image_size
+    what = "softmax" if localizer.task == SINGLE_LABEL else "sigmoid"
+    words = (
+        f"the mean of the {what} outputs of four corners, the centre and their mirror images, {side} x {side} pixels "
+        f"each, of the picture with its shorter side brought to {round(side * MARGIN)}"
+    )
+    pooled = [name for name in scores.ten_crop if MAPS[name].entropy_pooled]
+    return words + (f"; under entropy pooling for {', '.join(pooled)}" if pooled else "")
+
+
+def _views(localizer: Localizer, scores: Scores) -> str:
+    """What maps are averaged over, where it is not the input alone."""
+    views, smallest = localizer.views, localizer.network.family.smallest_input
+    seen = "the input"
+    if views.scales != (1,):
+        seen += f" scaled by {' and '.join(f'{scale:g}' for scale in views.scales)}"
+        if min(views.scales) * localizer.preprocessing.image_size < smallest:
+            seen += f" (no side below {smallest} pixels)"
+    if views.flip:
+        seen += ", as it is and mirrored"
+    if len(views) == 1:
+        return f"maps are of {seen}, and brought back to the input's size"
+    words = f"each map is the mean of {len(views)}, of {seen}; each is brought to the input's size first"
+    maps = dict.fromkeys(run.map for run in scores.runs)
+    stretched = [name for name in maps if MAPS[name].normalization != "none"]
+    return words + (f"; for {', '.join(stretched)} the mean is stretched to go up to 1" if stretched else "")
+
+
+def _rules(scores: Scores) -> str:
+    kinds = dict.fromkeys(run.rule.kind for run in scores.runs if run.rule is not None)
+    return "; ".join(RULES[kind] for kind in kinds)
+
+
+def _curves(scores: Scores, maps: str) -> list[tuple[str, str]]:
+    """MaxBoxAcc and PxAP, where they were computed."""
+    parts = []
+    steps = {f"{curve.step:g}" for curve in scores.curves.values()}
+    if steps:
+        words = (
+            f"{maps}; the largest contour's box at the one threshold, of all multiples of {steps.pop()}, that suits "
+            "the data set best. V2: every contour's box, mean over IoU 0.3, 0.5 and 0.7"
+        )
+        parts.append(("MaxBoxAcc", words))
+    if scores.pixels:
+        parts.append(("PxAP", f"{maps}; every pixel of every image, over all thresholds"))
+    return parts
+
+
+def _tuning(scores: Scores, tune_on: Path | None) -> str:
+    """What was chosen on the tuning set, and how."""
+    words = (
+        "for each map and kind of rule the value with the least GT-known error on the tuning set; for the tuned box "
+        "accuracy the threshold at which MaxBoxAcc's curve is highest there"
+    )
+    if scores.tuned is not None and scores.tuned.chosen_on is ChosenOn.SCORED_SET:
+        words += ". Some of its images are scored here too: tuned figures are flattered"
+    return words if tune_on is None else f"{words}. The set: {tune_on}"
