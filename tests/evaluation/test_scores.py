@@ -94,3 +94,10 @@ def test_masks_are_scored_where_every_image_has_one_label_and_a_mask(tmp_path: P
     masked = Sample("a", None, labels=("dog",), image_size=(20, 40), masks=(tmp_path / "a.png",))
     assert set(Scores([("a", masked)], CLASSES, [run]).pixels) == {"cam"}
     assert Scores([("a", masked), ("b", sample("b", "cat"))], CLASSES, [run]).pixels == {}
+
+
+def test_a_rule_takes_its_box_from_what_rises_above_a_share() -> None:
+    cells = np.array([[1, 1, 1, 1], [1, 3, 10, 2]], np.float32)
+    assert BoxRule("excess", 0.2).label == "excess 0.2"
+    assert BoxRule("excess", 0.2).box(cells, (2, 4)) == (1.0, 1.0, 3.0, 2.0)
+    assert BoxRule("mass", 0.98).box(cells, (2, 4)) == (0.0, 0.0, 4.0, 2.0)

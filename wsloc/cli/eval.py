@@ -9,6 +9,7 @@ import typer
 
 from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
 from wsloc.cli.console import Talk
+from wsloc.cli.eval_options import asked_maps, asked_rules, listed_synsets, refuse_options_of_others
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     MAPS,
@@ -17,12 +18,11 @@ from wsloc.cli.options import (
     DeviceOption,
     ImageSizeOption,
     JsonOption,
-    LayerName,
     LayerOption,
-    MapName,
     MapOption,
     MirrorOption,
     ModelOption,
+    OutputStrideOption,
     Precision,
     PrecisionOption,
     QuietOption,
@@ -32,16 +32,12 @@ from wsloc.cli.options import (
     VerboseOption,
     WeightsOption,
     WorkersOption,
-    layer_map,
     scale_list,
 )
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wsloc.evaluation.reporting import Evaluation
-    from wsloc.evaluation.scores import BoxRule
 
 
 def evaluate(
@@ -131,6 +127,16 @@ def evaluate(
             rich_help_panel=MAPS,
         ),
     ] = None,
+    excess: Annotated[
+        str | None,
+        typer.Option(
+            "--excess",
+            metavar="FRACTIONS",
+            help="Boxes that hold 98 % of what rises above these shares of the maximum; by commas.",
+            rich_help_panel=MAPS,
+        ),
+    ] = None,
+    output_stride: OutputStrideOption = None,
     scales: ScalesOption = "1",
     flip: MirrorOption = False,
     tune_on: Annotated[
@@ -183,12 +189,14 @@ def evaluate(
         raise UsageError(
             "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
         )
-    _refuse_options_of_others(
-        context, "network" if checkpoint or model else "maps" if maps else "predictions"
-    )
+    refuse_options_of_others(context, "network" if checkpoint or model else "maps" if maps else "predictions")
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
-    names, rules, factors = _maps(map_name, layer, compare), _rules(mass, map_threshold), scale_list(scales)
+    names, rules, factors = (
+        asked_maps(map_name, layer, compare),
+        asked_rules(mass, map_threshold, excess),
+        scale_list(scales),
+    )
     truth = Truth(annotations, annotation_format, blacklist)
     make_folder(output)  # found out before the work, not after it
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -197,7 +205,7 @@ def evaluate(
             predictions,
             truth,
             images=images or None,
-            synsets=_synsets(synsets),
+            synsets=listed_synsets(synsets),
             arguments=arguments,
             random_seed=random_seed,
         )
@@ -224,6 +232,7 @@ def evaluate(
             precision=precision.value,
             image_size=image_size,
             resize=None if resize is None else resize.value,
+            output_stride=output_stride,
             scales=factors,
             flip=flip,
             random_seed=random_seed,
@@ -267,105 +276,6 @@ HEADINGS = {
     "ten_crop_top1_classification_error": "Top-1\nten\ncrops",
     "ten_crop_top5_classification_error": "Top-5\nten\ncrops",
 }
-
-# What each option is of; those of no line are of every source.
-NETWORK_ALONE = (
-    *(
-        "weights",
-        "map_name",
-        "layer",
-        "compare",
-        "scales",
-        "flip",
-        "tune_on",
-        "tune_images",
-        "tune_format",
-        "ten_crop",
-    ),
-    *("image_size", "resize", "device", "precision", "batch_size", "workers"),
-)
-SOURCES_OF = {
-    **dict.fromkeys(NETWORK_ALONE, ("network",)),
-    **dict.fromkeys(("mass", "map_threshold", "threshold_step"), ("network", "maps")),
-    **dict.fromkeys(("normalize", "resize_maps"), ("maps",)),
-    "synsets": ("predictions",),
-}
-SOURCE_WORDS = {
-    "network": "--checkpoint or --model",
-    "maps": "--maps",
-    "predictions": "--predictions",
-}
-
-
-def _refuse_options_of_others(context: typer.Context, source: str) -> None:
-    """Raise UsageError for an option that was given and means nothing for the source: it must not be swallowed."""
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        if source in SOURCES_OF.get(name, (source,)):
-            continue
-        given = context.get_parameter_source(name)
-        if given is not None and given.name != "DEFAULT":
-            option = max(parameter.opts, key=len)
-            own = " or ".join(SOURCE_WORDS[other] for other in SOURCES_OF[name])
-            raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
-
-
-def _maps(map_name: MapName | None, layer: LayerName | None, compare: str | None) -> list[str]:
-    """The maps that are asked for, the first of which stands on top of the report."""
-    if map_name is not None and compare is not None:
-        raise UsageError("--map and --compare exclude one another: name all maps in --compare")
-    named = layer_map(map_name, layer)
-    if compare is None:
-        return [] if named is None else [named]
-    names = [name.strip() for name in compare.split(",") if name.strip()]
-    known = [name.value for name in MapName]
-    if not names or any(name not in known for name in names):
-        unknown = next((name for name in names if name not in known), "")
-        raise UsageError(f"unknown map {unknown!r} in --compare: choose from {', '.join(known)}")
-    return names
-
-
-def _rules(mass: str | None, map_threshold: str | None) -> list[BoxRule]:
-    """The box rules of `--mass 0.98,0.9` and `--map-threshold 0.2,0.3`."""
-    from wsloc.evaluation.scores import BoxRule
-
-    return [
-        BoxRule(kind, value)
-        for kind, option, text in (
-            ("mass", "--mass", mass),
-            ("threshold", "--map-threshold", map_threshold),
-        )
-        for value in ([] if text is None else _fractions(option, text))
-    ]
-
-
-def _fractions(option: str, text: str) -> list[float]:
-    """The numbers of an option, parted by commas: 0-1, above 0 for a mass."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not words:
-        raise UsageError(f"{option} {text!r} names no number: give numbers in 0-1, parted by commas")
-    values = []
-    for word in words:
-        try:
-            value = float(word)
-        except ValueError as error:
-            raise UsageError(
-                f"{option}: {word!r} is no fraction: give numbers in 0-1, parted by commas"
-            ) from error
-        if not 0 <= value <= 1 or (option == "--mass" and value == 0):
-            raise UsageError(f"{option}: {word} is not a fraction in 0-1")
-        values.append(value)
-    return values
-
-
-def _synsets(path: Path | None) -> Sequence[str] | None:
-    """The wnids of a synset list, in its order."""
-    if path is None:
-        return None
-    from wsloc.inputs.annotations.imagenet_devkit import read_synsets
-
-    wnids = read_synsets(path)
-    return [wnids[number] for number in sorted(wnids)]
 
 
 def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:

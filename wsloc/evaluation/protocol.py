@@ -28,6 +28,7 @@ KNOWN = "the class is given, and its box overlaps any true box of that class wit
 RULES = {
     "mass": "mass: the smallest rectangle that holds this share of the map's total",
     "threshold": "threshold: the largest component of the cells that reach this share of the map's maximum",
+    "excess": "excess: the smallest rectangle that holds 98 % of what rises above this share of the map's maximum",
 }
 LIVE_FAILURES = (
     "an image that cannot be read, or is of another size than its annotation says, counts as wrong everywhere"

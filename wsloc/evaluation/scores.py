@@ -18,7 +18,7 @@ from wsloc.metrics.pixel_average_precision import PixelAveragePrecision, protoco
 from wsloc.metrics.score_maps import THRESHOLD_STEP, normalized_map, resized_map
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Failure
-from wsloc.regions.components import threshold_boxes
+from wsloc.regions.components import excess_boxes, threshold_boxes
 from wsloc.regions.rectangle import smallest_rectangle
 
 if TYPE_CHECKING:
@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 TOP = 5
 
 
+EXCESS_MASS = 0.98  # as for entropy maps
+
+
 @dataclass(frozen=True, slots=True)
 class BoxRule:
     """How a box is taken from a map.
 
     Attributes:
-        kind: `mass` or `threshold`.
-        value: the fraction of the map's total, or of its maximum, 0-1.
+        kind: `mass`, `threshold` or `excess`.
+        value: the fraction of the map's total, or of its maximum (for `excess` the one that has to be exceeded, its
+            boxes hold 98 % of what does), 0-1.
     """
 
     kind: str
@@ -54,8 +58,12 @@ class BoxRule:
         Raises:
             MapError: if the map has NaN, infinite or negative values.
         """
-        by_mass = self.kind == "mass"
-        found = smallest_rectangle(cells, self.value) if by_mass else threshold_boxes(cells, self.value)[0]
+        if self.kind == "mass":
+            found = smallest_rectangle(cells, self.value)
+        elif self.kind == "excess":
+            found = excess_boxes(cells, EXCESS_MASS, self.value)[0]
+        else:
+            found = threshold_boxes(cells, self.value)[0]
         edges = (found.top, found.left, found.bottom, found.right)
         return box_to_image(edges, (cells.shape[0], cells.shape[1]), image_size)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # The values that are tried for each kind of rule, beside those that were asked for.
 GRIDS: dict[str, tuple[float, ...]] = {
     "threshold": tuple(number / 20 for number in range(1, 20)),
+    "excess": tuple(number / 20 for number in range(1, 20)),
     "mass": (*(number / 20 for number in range(10, 20)), 0.98),
 }
 
