@@ -18,6 +18,7 @@ from torchvision import models
 from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.networks import backbones
 from wsloc.networks.backbones import (
+    OWN_BACKBONES,
     available_backbones,
     backbone_family,
     build_backbone,
@@ -52,6 +53,7 @@ REPRESENTATIVES = {
     "alexnet": "alexnet",
 }
 NAMES = (*REPRESENTATIVES.values(), "small_resnet")
+VARIANTS = tuple(name for name in OWN_BACKBONES if name not in NAMES)  # see test_vgg_variants
 EXACT = {
     *("resnet18", "inception_v3", "googlenet", "densenet121", "mobilenet_v2", "efficientnet_b0"),
     *("regnet_y_400mf", "mnasnet0_5", "shufflenet_v2_x0_5", "small_resnet"),
@@ -125,6 +127,14 @@ def support_table() -> str:
         exact = "yes" if network(name).has_linear_head else "no"
         cells = f"{rows_of_cells} x {columns} at {side} (`{name}`)"
         rows.append(f"| {network(name).family.name} | {exact} | yes | {network(name).stride} | {cells} |")
+    for name in VARIANTS:
+        side, _, _ = default_input(name)
+        with torch.device("meta"):
+            found = build_backbone(name)
+            grid = found.features(torch.zeros(1, 3, side, side)).shape[2:]
+        exact = "yes" if found.has_linear_head else "no"
+        cells = f"{grid[0]} x {grid[1]} at {side} (`{name}`)"
+        rows.append(f"| {found.family.name} | {exact} | yes | {found.stride} | {cells} |")
     return "\n".join(rows)
 
 
