@@ -12,7 +12,7 @@ import torch
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
-from wsloc.methods import METHODS
+from wsloc.methods import METHODS, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
@@ -56,7 +56,7 @@ def train(
     equals), else the last.
 
     Args:
-        method: key of `METHODS`: `gap`, `ep` or `bew`.
+        method: key of `METHODS`: `gap`, `ep`, `bew` or `ficklenet`.
         data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
         output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
             left there is replaced.
@@ -133,7 +133,12 @@ class _Run:
             raise TrainingError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         self.method = method
         self.recipe = recipe
-        self.options = _all_options(method, options, pretrained=init is not None)
+        self.options = settled_options(
+            method,
+            _all_options(method, options, pretrained=init is not None),
+            recipe.backbone,
+            recipe.image_size,
+        )
         self.half = half
         self.snapshot_every = snapshot_every
         self.files = files

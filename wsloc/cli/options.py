@@ -22,6 +22,8 @@ class MapName(StrEnum):
     entropy_bew2 = "entropy-bew2"
     cam = "cam"
     gradcam = "gradcam"
+    stochastic = "stochastic"
+    stochastic_mean = "stochastic-mean"
 
 
 class LayerName(StrEnum):
@@ -30,6 +32,14 @@ class LayerName(StrEnum):
     ep = "ep"
     bew1 = "bew1"
     bew2 = "bew2"
+
+
+class DropMode(StrEnum):
+    """What FickleNet drops, `MODES` by name."""
+
+    stochastic = "stochastic"
+    general = "general"
+    deterministic = "deterministic"
 
 
 class BoxRule(StrEnum):
@@ -65,7 +75,7 @@ DEFAULT_WORKERS = default_workers()
 
 # The headings of `--help`.
 NETWORK, MAPS, RESULTS = "Network", "Maps and boxes", "Results"
-RUNNING, REPORTING = "Running", "Reporting"
+FICKLENET, RUNNING, REPORTING = "FickleNet", "Running", "Reporting"
 
 Images = Annotated[
     list[str],
@@ -177,6 +187,40 @@ ScalesOption = Annotated[
 MirrorOption = Annotated[
     bool,
     typer.Option("--flip/--no-flip", help="Average maps over mirror images, too.", rich_help_panel=MAPS),
+]
+DrawsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--draws",
+        min=1,
+        metavar="N",
+        help="FickleNet: random selections whose maps are aggregated.",
+        show_default="the checkpoint's, 200",
+        rich_help_panel=FICKLENET,
+    ),
+]
+DropRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--drop-rate",
+        min=0,
+        max=1,
+        metavar="SHARE",
+        help="FickleNet: share of the units that a window does not see.",
+        show_default="0.9",
+        rich_help_panel=FICKLENET,
+    ),
+]
+InferModeOption = Annotated[
+    DropMode | None,
+    typer.Option(
+        "--infer-mode",
+        metavar="MODE",
+        help="FickleNet's maps: stochastic (units selected anew in every window), general (whole cells dropped) or "
+        "deterministic (one map, of the mean of all selections).",
+        show_default="stochastic",
+        rich_help_panel=FICKLENET,
+    ),
 ]
 ClassOption = Annotated[
     list[str] | None,
