@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.methods.example_networks import fickle_network
 from tests.reference import ficklenet_literal as literal
 from wsloc.methods.ficklenet import (
     MODES,
-    Drawing,
     FickleNetwork,
     aggregated,
     contributions,
-    kept_units,
     loss,
     single_draws,
 )
-from wsloc.networks.network import Family, Network, Observation
+from wsloc.networks.network import Observation
 from wsloc.networks.tasks import LabelledBatch
+from wsloc.networks.unit_selection import kept_units
 
 CHANNELS, CLASSES = 6, 3
 SIZES = [(4, 4), (5, 7), (6, 3), (1, 1), (11, 8)]
@@ -28,21 +30,11 @@ every_size = pytest.mark.parametrize("size", SIZES, ids=str)
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
-def fickle(
-    kernel: int = 3, mode: str = "stochastic", *, dtype: torch.dtype = torch.float32, draws: int = 40
-) -> FickleNetwork:
+def fickle(kernel: int = 3, mode: str = "stochastic", dtype: torch.dtype = torch.float32) -> FickleNetwork:
     """FickleNet without a trunk: its images are the feature map."""
     torch.manual_seed(0)
-    family = Family(
-        "by hand",
-        lambda _model, images: images,
-        lambda *_: torch.zeros(1),
-        lambda model: model.get_submodule("0"),
-        stride=1,
-    )
-    network = Network("by-hand", nn.Sequential(nn.Linear(CHANNELS, CLASSES)), family)
-    drawing = Drawing(draws=draws, drop_rate=0.7, mode=mode)
-    return FickleNetwork(network, kernel, 0.7, mode, drawing).to(dtype).eval()
+    weight = torch.randn(CLASSES, CHANNELS, kernel, kernel, dtype=dtype)
+    return fickle_network(weight, torch.randn(CLASSES, dtype=dtype), drop_rate=0.7, mode=mode)
 
 
 def feature_maps(size: tuple[int, int], images: int = 2, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -120,9 +112,10 @@ def test_training_gradients_are_the_literal_ones(kernel: int, mode: str) -> None
 def test_aggregates_are_of_the_literal_maps(mode: str, kernel: int) -> None:
     size = (5, 4)
     network, images = (
-        fickle(kernel, mode, dtype=torch.float64, draws=11),
+        fickle(kernel, mode, dtype=torch.float64),
         feature_maps(size, 1, torch.float64),
     )
+    network.drawing = replace(network.drawing, draws=11)
     chosen = torch.tensor([[2, 0]])
     observation = Observation(images, torch.zeros(1, CLASSES), draw_keys=((7, 8),))
     maximum, mean = aggregated(network, observation, chosen)

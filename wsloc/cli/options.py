@@ -34,14 +34,6 @@ class LayerName(StrEnum):
     bew2 = "bew2"
 
 
-class DropMode(StrEnum):
-    """What FickleNet drops, `MODES` by name."""
-
-    stochastic = "stochastic"
-    general = "general"
-    deterministic = "deterministic"
-
-
 class BoxRule(StrEnum):
     """How a box is taken from a map."""
 
@@ -75,7 +67,7 @@ DEFAULT_WORKERS = default_workers()
 
 # The headings of `--help`.
 NETWORK, MAPS, RESULTS = "Network", "Maps and boxes", "Results"
-FICKLENET, RUNNING, REPORTING = "FickleNet", "Running", "Reporting"
+RUNNING, REPORTING = "Running", "Reporting"
 
 Images = Annotated[
     list[str],
@@ -149,7 +141,8 @@ MapOption = Annotated[
         "--map",
         metavar="MAP",
         help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
-        "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches.",
+        "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches; stochastic, "
+        "stochastic-mean for FickleNet: the maximum and the mean over its draws.",
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),
@@ -187,40 +180,6 @@ ScalesOption = Annotated[
 MirrorOption = Annotated[
     bool,
     typer.Option("--flip/--no-flip", help="Average maps over mirror images, too.", rich_help_panel=MAPS),
-]
-DrawsOption = Annotated[
-    int | None,
-    typer.Option(
-        "--draws",
-        min=1,
-        metavar="N",
-        help="FickleNet: random selections whose maps are aggregated.",
-        show_default="the checkpoint's, 200",
-        rich_help_panel=FICKLENET,
-    ),
-]
-DropRateOption = Annotated[
-    float | None,
-    typer.Option(
-        "--drop-rate",
-        min=0,
-        max=1,
-        metavar="SHARE",
-        help="FickleNet: share of the units that a window does not see.",
-        show_default="0.9",
-        rich_help_panel=FICKLENET,
-    ),
-]
-InferModeOption = Annotated[
-    DropMode | None,
-    typer.Option(
-        "--infer-mode",
-        metavar="MODE",
-        help="FickleNet's maps: stochastic (units selected anew in every window), general (whole cells dropped) or "
-        "deterministic (one map, of the mean of all selections).",
-        show_default="stochastic",
-        rich_help_panel=FICKLENET,
-    ),
 ]
 ClassOption = Annotated[
     list[str] | None,

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsloc.cli.console import Talk
+from wsloc.cli.ficklenet_options import DropRateOption, InferModeOption, KernelOption, TrainModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RUNNING,
     DeviceOption,
-    DropRateOption,
-    InferModeOption,
     JsonOption,
     OverwriteOption,
     Precision,
@@ -37,7 +36,6 @@ from wsloc.cli.training_options import (
     EpochsOption,
     FlipOption,
     InitOption,
-    KernelOption,
     LayersOption,
     LearningRateOption,
     MaxStepsOption,
@@ -51,7 +49,6 @@ from wsloc.cli.training_options import (
     SmallestCropOption,
     TrainingBatchSizeOption,
     TrainingImageSizeOption,
-    TrainModeOption,
     WarmupOption,
     WeightDecayOption,
     named_recipe,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsloc.cli.options import NETWORK, DropMode
+from wsloc.cli.options import NETWORK
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -287,29 +287,6 @@ LayersOption = Annotated[
         metavar="N",
         help="bew: how many branches, 1 (the deeper) or 2.",
         show_default="2",
-        rich_help_panel=METHOD,
-    ),
-]
-KernelOption = Annotated[
-    int | None,
-    typer.Option(
-        "--kernel",
-        min=0,
-        metavar="CELLS",
-        help="ficklenet: side of the classifier's windows, odd; 0 for the odd size next to 0.22 of the grid's side, at "
-        "least 3.",
-        show_default="0",
-        rich_help_panel=METHOD,
-    ),
-]
-TrainModeOption = Annotated[
-    DropMode | None,
-    typer.Option(
-        "--train-mode",
-        metavar="MODE",
-        help="ficklenet: stochastic (units selected anew in every window), general (whole cells dropped) or "
-        "deterministic (the mean of all selections).",
-        show_default="stochastic",
         rich_help_panel=METHOD,
     ),
 ]

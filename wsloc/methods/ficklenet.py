@@ -25,7 +25,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,11 +33,10 @@ from wsloc.errors import UnsupportedError
 from wsloc.networks.backbones import backbone_family, build_backbone, default_input
 from wsloc.networks.network import Network
 from wsloc.networks.tasks import classification_loss
+from wsloc.networks.unit_selection import kept_units, windows_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import numpy.typing as npt
+    from collections.abc import Iterator, Mapping
 
     from wsloc.networks.network import Observation
     from wsloc.networks.tasks import LabelledBatch
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
 MODES = ("stochastic", "general", "deterministic")
 KERNEL_SHARE = 0.22  # of the grid's side: the paper's 9 of 41 cells
 SMALLEST_KERNEL = 3
-CHUNK = 1 << 21  # mask entries at once: few enough for a processor's cache, whatever the number of draws
 DEFAULTS: dict[str, bool | int | float | str] = {
     "kernel": 0,
     "drop_rate": 0.9,
@@ -173,19 +170,6 @@ class FickleNetwork(Network):
         if self.train_mode == "stochastic":
             kept[:, :, offsets // 2] = True
         return kept * inside
-
-
-def windows_inside(feature_map: Tensor, kernel: int) -> Tensor:
-    """1 where the window that sees a cell at an offset lies on the grid, else 0: (h * w, s * s)."""
-    offsets = torch.arange(kernel, device=feature_map.device) - kernel // 2
-
-    def along(length: int) -> Tensor:
-        centres = torch.arange(length, device=feature_map.device)[:, None] - offsets  # (length, s)
-        return (centres >= 0) & (centres < length)
-
-    height, width = feature_map.shape[2:]
-    both = along(height)[:, None, :, None] & along(width)[None, :, None, :]  # (h, w, s, s)
-    return both.reshape(height * width, kernel**2).float()
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -322,6 +306,26 @@ def require_fickle(network: Network) -> FickleNetwork:
     return network
 
 
+def set_drawing(
+    network: Network, random_seed: int, *, count: int | None, drop_rate: float | None, mode: str | None
+) -> None:
+    """Change how a network's maps are drawn; what is None stays. A seed alone is nothing to networks without draws.
+
+    Raises:
+        UnsupportedError: if another network's drawing is to be changed, or an option is out of its range.
+    """
+    changed = any(value is not None for value in (count, drop_rate, mode))
+    if changed or isinstance(network, FickleNetwork):
+        fickle = require_fickle(network)
+        own = fickle.drawing
+        fickle.drawing = Drawing(
+            own.draws if count is None else count,
+            own.drop_rate if drop_rate is None else drop_rate,
+            own.mode if mode is None else mode,
+            random_seed,
+        )
+
+
 def contributions(network: FickleNetwork, feature_map: Tensor, class_index: Tensor) -> Tensor:
     """`P[c, d, u] / (hw)`, 0 where no window is: (h * w, s * s, P) of one feature map (K, h, w), classes (P,)."""
     weight = network.classifier[0].detach()[class_index]  # (P, s * s, K)
@@ -364,34 +368,3 @@ def _normalized(maps: Tensor) -> Tensor:
     maps = maps.relu_()
     highest = maps.amax(dim=0, keepdim=True)  # (1, n, P)
     return maps / highest.where(highest > 0, torch.ones_like(highest))
-
-
-def kept_units(
-    key: Sequence[int], draws: int, cells: int, offsets: int, drop_rate: float, *, centre: bool
-) -> Iterator[npt.NDArray[np.bool_]]:
-    """Which units are kept, in chunks (cells, n, offsets) of the draws; on the CPU, of a generator of their own.
-
-    A random byte decides, and where it says neither kept nor dropped, a further word: the rate is exact, and one
-    byte a unit is nearly all that is drawn.
-
-    Args:
-        key: of the generator; fewer draws of a key are the first ones of more.
-        draws: how many.
-        cells: h * w.
-        offsets: s * s.
-        drop_rate: p, 0-1.
-        centre: whether the middle offset is always kept.
-    """
-    generator = np.random.SFC64(np.random.SeedSequence(tuple(key)))
-    chunk = max(1, CHUNK // (cells * offsets))
-    sure, rest = divmod((1 - drop_rate) * 256, 1)
-    for start in range(0, draws, chunk):
-        words = generator.random_raw(-(-cells * chunk * offsets // 8)).astype("<u8", copy=False)
-        numbers = words.view(np.uint8)[: cells * chunk * offsets]
-        kept = numbers < sure
-        undecided = np.flatnonzero(numbers == sure)
-        kept[undecided] = generator.random_raw(len(undecided)) < np.uint64(rest * 2.0**64)
-        kept = kept.reshape(cells, chunk, offsets)
-        if centre:
-            kept[:, :, offsets // 2] = True
-        yield kept[:, : draws - start]
