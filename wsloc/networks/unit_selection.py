@@ -47,7 +47,8 @@ def kept_units(
     """
     generator = np.random.SFC64(np.random.SeedSequence(tuple(key)))
     chunk = max(1, CHUNK // (cells * offsets))
-    sure, rest = divmod((1 - drop_rate) * 256, 1)
+    sure = int((1 - drop_rate) * 256)
+    rest = (1 - drop_rate) * 256 - sure  # the chance of the byte that is undecided
     for start in range(0, draws, chunk):
         words = generator.random_raw(-(-cells * chunk * offsets // 8)).astype("<u8", copy=False)
         numbers = words.view(np.uint8)[: cells * chunk * offsets]
