@@ -12,7 +12,7 @@ import torch
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
-from wsloc.methods import METHODS, settled_options
+from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
@@ -76,7 +76,8 @@ def train(
             are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
-        on_warning: called with what goes wrong without ending the training: lambda that has collapsed.
+        on_warning: called with what goes wrong without ending the training: lambda that has collapsed, windows too wide for
+            the grid.
 
     Returns:
         The path of the checkpoint.
@@ -106,6 +107,9 @@ def train(
         done = run.take_up(resume=resume)
         if on_start is not None:
             on_start(tuple(run.history), run.epochs)
+        warning = option_warning(method, run.options, run.recipe.backbone, run.recipe.image_size)
+        if warning is not None and on_warning is not None:
+            on_warning(warning)
         if not done:
             watch = CollapseWatch(on_step, on_warning)
             run.go_on(workers, watch.step, on_epoch)

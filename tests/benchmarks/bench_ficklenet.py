@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 SIZE, GRID, CHANNELS, CLASSES, DRAWS = 321, 41, 512, 20, 200
 MEMORY = """
 import resource, sys, torch
-from tests.benchmarks.bench_ficklenet import drawn, paper_network
+from tests.benchmarks.bench_ficklenet import CHANNELS, CLASSES, GRID, Observation, drawn
+from tests.methods.example_networks import fickle_network
 torch.set_num_threads({threads})
-network, observation = paper_network()
+network = fickle_network(torch.rand(CLASSES, CHANNELS, 9, 9), torch.rand(CLASSES), drop_rate=0.9)
+observation = Observation(torch.rand(1, CHANNELS, GRID, GRID), torch.zeros(1, CLASSES))
 drawn(network, observation, 1, draws=1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 drawn(network, observation, 1, draws={draws})
@@ -124,7 +126,7 @@ def steps(turns: int) -> None:
             options = {**METHODS[method].DEFAULTS, **({"kernel": 3} if size == 128 else {})}
             torch.manual_seed(0)
             network = METHODS[method].build(backbone, CLASSES, options if method == "ficklenet" else None)
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses it
+            network = network.to(memory_format=torch.channels_last)
             work = partial(step, method, network, LabelledBatch(images, targets, MULTI_LABEL))
             times[method] = least(work, turns)
         ratios = [times["ficklenet"][place] / times["gap"][place] for place in (0, 1)]

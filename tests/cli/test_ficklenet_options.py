@@ -57,6 +57,10 @@ def test_a_training_with_its_options(command: Run, tmp_path: Path) -> None:
         "draws": 200,
     }
     assert found.weights["fc.weight"].shape[2:] == (5, 5)
+    assert "windows" not in ran.stderr
+    ran = command(*common, "--image-size", 80, "--kernel", 5, "--train-mode", "deterministic", "--overwrite")
+    assert ran.code == 0, ran.stderr
+    assert "windows of 5 cells a side are wide for a grid of 10 x 10: --kernel 3 is in" in ran.stderr
     ran = command(*common, "--image-size", 16, "--kernel", 4, "--overwrite")
     assert ran.code == 1
     assert "kernel is an odd number of cells, not 4" in ran.stderr

@@ -9,7 +9,7 @@ import torch
 
 from wsloc.errors import CheckpointError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.methods import bew, cam, ep
+from wsloc.methods import bew, cam, ep, ficklenet
 from wsloc.networks.checkpoints import Checkpoint, save_checkpoint
 from wsloc.networks.initial_weights import load_initial_weights
 from wsloc.records import Classes
@@ -69,6 +69,22 @@ def test_branches_come_along_or_stay_random(source: tuple[Path, dict[str, Tensor
     plain = cam.build("small_resnet", 3)
     load_initial_weights(plain, tmp_path / "bew.pt", SAME)  # branches that it has not are left out
     assert "layer3" in taken(plain, branched)
+
+
+def test_a_convolution_in_the_classifiers_place_stays_random_with_its_bias(
+    source: tuple[Path, dict[str, Tensor]], tmp_path: Path
+) -> None:
+    path, weights = source
+    torch.manual_seed(2)
+    network = ficklenet.build("small_resnet", 3)
+    bias = network.model.state_dict()["fc.bias"].clone()
+    load_initial_weights(network, path, SAME)
+    assert taken(network, weights) == {"conv1", "bn1", "layer1", "layer2", "layer3"}
+    assert torch.equal(network.model.state_dict()["fc.bias"], bias)
+    own = trained(tmp_path / "fickle.pt", ficklenet.build("small_resnet", 3))
+    load_initial_weights(network, tmp_path / "fickle.pt", SAME)
+    assert "fc" in taken(network, own)
+    load_initial_weights(ficklenet.build("small_resnet", 3, {"kernel": 5}), tmp_path / "fickle.pt", SAME)
 
 
 def test_somebody_elses_state_dict_gives_its_trunk(tmp_path: Path) -> None:

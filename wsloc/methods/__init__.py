@@ -114,6 +114,13 @@ def settled_options(
     return ficklenet.settled(options, backbone, image_size) if method == "ficklenet" else dict(options)
 
 
+def option_warning(
+    method: str, options: Mapping[str, bool | int | float | str], backbone: str, image_size: int
+) -> str | None:
+    """What is odd about the settled options of a method, or None; arguments as of `settled_options`."""
+    return ficklenet.kernel_warning(options, backbone, image_size) if method == "ficklenet" else None
+
+
 def require_map(name: str, network: Network) -> None:
     """Refuse a map that a network cannot show.
 

@@ -209,8 +209,23 @@ def build(
 
 def settled(options: Options, backbone: str, image_size: int) -> dict[str, bool | int | float | str]:
     """Options with the kernel that suits the grid of so many pixels a side, where it is left open (0)."""
-    kernel = options["kernel"] or suitable_kernel(-(-image_size // backbone_family(backbone).stride))
-    return {**options, "kernel": kernel}
+    return {**options, "kernel": options["kernel"] or suitable_kernel(_side(backbone, image_size))}
+
+
+def kernel_warning(options: Options, backbone: str, image_size: int) -> str | None:
+    """Says that the kernel is wide for the grid of so many pixels a side; None if it is not."""
+    side = _side(backbone, image_size)
+    if int(options["kernel"]) <= suitable_kernel(side):
+        return None
+    return (
+        f"windows of {options['kernel']} cells a side are wide for a grid of {side} x {side}: "
+        f"--kernel {suitable_kernel(side)} is in the paper's proportion (9 of 41)"
+    )
+
+
+def _side(backbone: str, image_size: int) -> int:
+    """Cells a side of the grid of so many pixels."""
+    return -(-image_size // backbone_family(backbone).stride)
 
 
 def suitable_kernel(side: int) -> int:
