@@ -76,8 +76,7 @@ def train(
             are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
-        on_warning: called with what goes wrong without ending the training: lambda that has collapsed, windows too wide for
-            the grid.
+        on_warning: called with what goes wrong without ending the training: lambda that has collapsed.
 
     Returns:
         The path of the checkpoint.
@@ -107,12 +106,8 @@ def train(
         done = run.take_up(resume=resume)
         if on_start is not None:
             on_start(tuple(run.history), run.epochs)
-        warning = option_warning(method, run.options, run.recipe.backbone, run.recipe.image_size)
-        if warning is not None and on_warning is not None:
-            on_warning(warning)
         if not done:
-            watch = CollapseWatch(on_step, on_warning)
-            run.go_on(workers, watch.step, on_epoch)
+            run.go_on(workers, on_step, on_epoch, on_warning)
     return run.files.output
 
 
@@ -187,10 +182,15 @@ class _Run:
         workers: int,
         on_step: Callable[[StepReport], None] | None,
         on_epoch: Callable[[EpochFigures], None] | None,
+        on_warning: Callable[[str], None] | None,
     ) -> None:
         """The epochs that are left, and what is kept of each."""
+        warning = option_warning(self.method, self.options, self.recipe.backbone, self.recipe.image_size)
+        if warning is not None and on_warning is not None:
+            on_warning(warning)
+        watch = CollapseWatch(on_step, on_warning)
         for number in range(len(self.history), self.epochs):
-            figures = self._epoch(number, workers, on_step)
+            figures = self._epoch(number, workers, watch.step)
             self.history.append(figures)
             # The state first: whatever a kill leaves after it can be gone on from, and written again.
             self.files.write_state(self._state())
