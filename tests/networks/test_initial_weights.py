@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torchvision.models import vgg16
 
 from wsloc.errors import CheckpointError
 from wsloc.inputs.preprocessing import Preprocessing
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from wsloc.methods import Method
     from wsloc.networks.network import Network
 
 SAME = Classes(("a", "b", "c"), ("a", "b", "c"))
@@ -96,6 +98,17 @@ def test_somebody_elses_state_dict_gives_its_trunk(tmp_path: Path) -> None:
     load_initial_weights(network, tmp_path / "net.pth", SAME)
     assert "layer4" in taken(network, state)
     assert "fc" not in taken(network, state)
+
+
+@pytest.mark.parametrize("method", [cam, ficklenet])
+def test_torchvisions_vgg16_gives_its_trunk_to_the_dilated_one(tmp_path: Path, method: Method) -> None:
+    state = vgg16(weights=None, init_weights=False).state_dict()
+    torch.save(state, tmp_path / "vgg16.pth")
+    network = method.build("vgg16_dilated", 3)
+    head = network.model.state_dict()["fc.weight"].clone()
+    load_initial_weights(network, tmp_path / "vgg16.pth", SAME)
+    assert taken(network, state) == {"features"}
+    assert torch.equal(network.model.state_dict()["fc.weight"], head)
 
 
 def test_another_backbone_is_refused(source: tuple[Path, dict[str, Tensor]]) -> None:

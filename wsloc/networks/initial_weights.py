@@ -40,7 +40,7 @@ def load_initial_weights(network: Network, path: Path, classes: Classes) -> None
         state, same_classes = checkpoint.weights, checkpoint.classes.ids == classes.ids
     else:
         # Whose classes somebody else's classifier tells apart, its file does not say.
-        state, same_classes = import_state_dict(path, network.name).weights, False
+        state, same_classes = import_state_dict(path, network.name, headless=True).weights, False
     prepared = prepare_state(network.model, state)
     wanted = network.model.state_dict()
     misfits = [key for key, own in wanted.items() if key not in prepared or prepared[key].shape != own.shape]
