@@ -115,6 +115,22 @@ def gap(gap_checkpoint: Path) -> Localizer:
     return load(gap_checkpoint, device="cpu")
 
 
+@pytest.fixture(scope="session")
+def fickle(make_checkpoint: Callable[..., Path]) -> Localizer:
+    """A localizer of a FickleNet checkpoint."""
+    from wsloc.loader import load
+
+    return load(make_checkpoint("ficklenet"), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def showing(gap: Localizer, bew: Localizer, fickle: Localizer) -> Callable[[str], Localizer]:
+    """`showing(map)` is a localizer whose network has that map."""
+    from wsloc.methods import MAPS
+
+    return lambda name: fickle if MAPS[name].stochastic else bew if MAPS[name].branch else gap
+
+
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
     """Runs `wsloc ARGUMENTS...` in this process; what it is asked becomes text."""

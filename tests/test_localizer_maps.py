@@ -213,8 +213,8 @@ def test_ep_inference_leaves_a_gap_network_as_it_is(gap: Localizer, ep: Localize
 
 
 @pytest.mark.parametrize("name", [*MAPS])
-def test_bfloat16_is_close(gap: Localizer, bew: Localizer, name: str) -> None:
-    own = bew if MAPS[name].branch else gap
+def test_bfloat16_is_close(showing: Callable[[str], Localizer], name: str) -> None:
+    own = showing(name)
     exact, rough = (one.localize(picture(), map=name) for one in (own, replace(own, bfloat16=True)))
     assert maps_of(rough).dtype == np.float32
     assert not np.array_equal(maps_of(exact), maps_of(rough))
@@ -222,8 +222,8 @@ def test_bfloat16_is_close(gap: Localizer, bew: Localizer, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*MAPS])
-def test_the_number_of_threads_does_not_matter(gap: Localizer, bew: Localizer, name: str) -> None:
-    own = bew if MAPS[name].branch else gap
+def test_the_number_of_threads_does_not_matter(showing: Callable[[str], Localizer], name: str) -> None:
+    own = showing(name)
     before, pictures = torch.get_num_threads(), [picture(seed) for seed in range(4)]
     try:
         torch.set_num_threads(1)

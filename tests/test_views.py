@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from tests.methods.example_networks import linear_network
+from tests.methods.example_networks import fickle_network, linear_network
 from wsloc.methods import MAPS
 from wsloc.networks.map_operations import normalize_by_max, upsample
 from wsloc.networks.network import Observation
-from wsloc.views import Views, explain, pooled
+from wsloc.views import Explanation, Views, explain, pooled
 
 
 def test_views_are_scales_and_their_mirror_images() -> None:
@@ -29,6 +29,35 @@ def test_views_are_scales_and_their_mirror_images() -> None:
     assert seen[0][0] is inputs
     for straight, turned in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(turned[0], straight[0].flip(3))
+
+
+def test_draws_are_keyed_by_image_scale_and_mirror_image() -> None:
+    torch.manual_seed(0)
+    network = fickle_network(torch.randn(5, 3, 3, 3), torch.randn(5))
+    inputs, chosen = torch.rand(2, 3, 6, 5), torch.tensor([[0, 3], [2, 1]])
+    views = Views(scales=(1.0, 1.5), flip=True)
+    assert views.draw_keys == ((1_000_000, 0), (1_000_000, 1), (1_500_000, 0), (1_500_000, 1))
+
+    def seen(rows: slice, views: Views, keys: list[int], draws: int = 0) -> Explanation:
+        explained = explain(
+            *(network, inputs[rows], ["stochastic"], lambda _: chosen[rows]),
+            task="multi-label",
+            views=views,
+            keys=keys,
+            show_draws=draws,
+        )
+        return explained["stochastic"]
+
+    both = seen(slice(0, 2), views, [5, 6])
+    torch.testing.assert_close(seen(slice(1, 2), views, [6]).maps, both.maps[1:])
+    assert not torch.allclose(seen(slice(0, 2), views, [5, 7]).maps[1], both.maps[1])
+    assert both.draws is None
+    shown = seen(slice(0, 2), Views(), [5, 6], 4).draws
+    assert shown is not None
+    assert shown.shape == (2, 2, 4, 6, 5)
+    found = seen(slice(0, 2), views, [5, 6], 4).draws  # of the first view
+    assert found is not None
+    torch.testing.assert_close(found, shown)
 
 
 def test_one_view_is_the_methods_own_map() -> None:

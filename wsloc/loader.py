@@ -14,6 +14,7 @@ from wsloc.errors import CheckpointError, UnsupportedError
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.localizer import Localizer
 from wsloc.methods import METHODS
+from wsloc.methods.ficklenet import set_drawing
 from wsloc.networks.backbones import available_backbones, build_backbone, default_input, prepare_state
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.networks.devices import resolve_device
@@ -50,6 +51,9 @@ def load(
     output_stride: int | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    draws: int | None = None,
+    drop_rate: float | None = None,
+    infer_mode: str | None = None,
     random_seed: int = 0,
 ) -> Localizer:
     """A localizer, ready to use, from whatever holds a trained classifier.
@@ -74,20 +78,16 @@ def load(
             weights, for ResNets and `small_resnet`.
         scales: of the input's sides; maps are averaged over them, classes and probabilities are the first one's.
         flip: whether maps are averaged over mirror images, too.
-        random_seed: of random weights.
+        draws: random selections that FickleNet's maps are aggregated of, in place of the checkpoint's own number.
+        drop_rate: of these selections, 0-1; classes and probabilities keep the one of the training.
+        infer_mode: `stochastic`, `general` or `deterministic`, in place of the checkpoint's own.
+        random_seed: of random weights, and of random selections.
 
     Raises:
         CheckpointError: if a weights file cannot be read, or weights cannot be fetched.
         UnsupportedError: if the model, device or an option is not known, or they do not go together.
     """
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
-    if task is not None and task not in TASKS:
-        raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
-    if not isinstance(source, str | Path | nn.Module):
-        raise UnsupportedError(
-            f"expected a checkpoint's path, a model's name or a torch module, not {type(source).__name__}"
-        )
+    _check(source, precision, task)
     views = Views(tuple(scales), flip)
     if isinstance(source, nn.Module):
         localizer = _from_module(source, target_layer, preprocessing, device)
@@ -102,6 +102,7 @@ def load(
     if output_stride is not None:
         set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
+    set_drawing(network, random_seed, count=draws, drop_rate=drop_rate, mode=infer_mode)
     if target_layer is not None and not isinstance(source, nn.Module):
         network = _hooked(network, target_layer)
     return replace(
@@ -113,6 +114,18 @@ def load(
         bfloat16=precision == "bfloat16",
         views=views,
     )
+
+
+def _check(source: object, precision: str, task: str | None) -> None:
+    """Refuse what no source could be loaded with."""
+    if precision not in {"auto", "float32", "bfloat16"}:
+        raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
+    if task is not None and task not in TASKS:
+        raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
+    if not isinstance(source, str | Path | nn.Module):
+        raise UnsupportedError(
+            f"expected a checkpoint's path, a model's name or a torch module, not {type(source).__name__}"
+        )
 
 
 def names_checkpoint(source: str | Path) -> bool:

@@ -22,6 +22,7 @@ from wsloc.inputs.number_kinds import is_whole
 from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.inputs.preprocessing import box_to_image
 from wsloc.methods import MAPS, require_map
+from wsloc.methods.ficklenet import FickleNetwork
 from wsloc.networks.network import evaluating
 from wsloc.outputs.overlays import draw_overlay
 from wsloc.records import Failure, ImageFile, Localization, Prediction
@@ -55,11 +56,18 @@ class Observed:
         class_index: (N, P), the classes explained.
         chosen: (N, P), their probabilities, 0-1.
         maps: float32 (N, P, H, W), input frame, or (N, 1, H, W) for a map that all classes share.
+        draws: float32 (N, P, D, h, w), grid frame: single draws of a random map, where they are shown.
     """
 
     class_index: npt.NDArray[np.int64]
     chosen: npt.NDArray[np.float32]
     maps: npt.NDArray[np.float32]
+    draws: npt.NDArray[np.float32] | None = None
+
+    def row(self, n: int, count: int) -> Observed:
+        """The first `count` classes of image `n`, all without the dimension N."""
+        draws = None if self.draws is None else self.draws[n, :count]
+        return Observed(self.class_index[n, :count], self.chosen[n, :count], self.maps[n, :count], draws)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Localizer:
         classes: what the outputs mean.
         preprocessing: how pictures become inputs.
         task: `single-label` or `multi-label`.
-        source: the method of a checkpoint (`ep`, `gap`), or `model` for anything else.
+        source: the method of a checkpoint (`ep`, `gap`, `ficklenet`), or `model` for anything else.
         device: where the network runs.
         bfloat16: whether the trunk runs in bfloat16; entropies, logits and maps are float32 in any case.
         views: the scales and mirror images that maps are averaged over.
@@ -177,6 +185,8 @@ class Localizer:
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""
+        if isinstance(self.network, FickleNetwork):
+            return "stochastic"
         if not self.network.has_linear_head:
             return "gradcam"
         if self.source == "gap":
@@ -200,6 +210,8 @@ class Localizer:
             raise UnsupportedError(
                 f"the map {name} carries no class: for classes by name or label take entropy-class, cam or gradcam"
             )
+        if request.show_draws and not kind.stochastic:
+            raise UnsupportedError(f"single draws are of the map stochastic, not of {name}")
 
     def localize_batch(
         self, batch: Sequence[LoadedImage | Failure], request: Request
@@ -239,12 +251,12 @@ class Localizer:
             return torch.tensor(padded, device=scores.device)
 
         name, _ = self.kind(request)
-        found = self.observe(images, [name], choose, request.normalization)[name]
+        found = self.observe(images, [name], choose, request.normalization, show_draws=request.show_draws)[
+            name
+        ]
         counts = [len(row) or found.class_index.shape[1] for row in rows]
         return [
-            self._record(
-                image, request, found.class_index[n, :count], found.chosen[n, :count], found.maps[n, :count]
-            )
+            self._record(image, request, found.row(n, count))
             for n, (image, count) in enumerate(zip(images, counts, strict=True))
         ]
 
@@ -254,6 +266,8 @@ class Localizer:
         maps: Sequence[str],
         choose: Callable[[Tensor], Tensor],
         normalization: str | None = None,
+        *,
+        show_draws: int = 0,
     ) -> dict[str, Observed]:
         """Several maps of the same images, from one pass through the trunk a view.
 
@@ -262,12 +276,13 @@ class Localizer:
             maps: keys of `MAPS`.
             choose: probabilities (N, C) -> the classes (N, P), int64, that are to be explained.
             normalization: key of `NORMALIZATIONS`; None for each map's own.
+            show_draws: how many single draws of random maps are given, too.
 
         Raises:
             UnsupportedError: if a map does not fit the network, or the images do not fit into memory.
         """
         try:
-            return self._observe(images, maps, choose, normalization)
+            return self._observe(images, maps, choose, normalization, show_draws)
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
                 raise
@@ -283,7 +298,9 @@ class Localizer:
         maps: Sequence[str],
         choose: Callable[[Tensor], Tensor],
         normalization: str | None,
+        show_draws: int,
     ) -> dict[str, Observed]:
+        drawn = any(MAPS[name].stochastic for name in maps)
         with evaluating(self.network), self._exact(), torch.inference_mode(mode=False):
             pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
             found = explain(
@@ -295,10 +312,17 @@ class Localizer:
                 views=self.views,
                 normalization=normalization,
                 autocast=self.bfloat16,
+                keys=[image.key for image in images] if drawn else (),
+                show_draws=show_draws,
             )
         # One copy to the host for each of the three, not one an image.
         return {
-            name: Observed(seen.class_index.cpu().numpy(), seen.chosen.cpu().numpy(), seen.maps.cpu().numpy())
+            name: Observed(
+                seen.class_index.cpu().numpy(),
+                seen.chosen.cpu().numpy(),
+                seen.maps.cpu().numpy(),
+                None if seen.draws is None else seen.draws.cpu().numpy(),
+            )
             for name, seen in found.items()
         }
 
@@ -320,15 +344,9 @@ class Localizer:
             return nullcontext()
         return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
-    def _record(
-        self,
-        image: LoadedImage,
-        request: Request,
-        class_index: npt.NDArray[np.int64],
-        chosen: npt.NDArray[np.float32],
-        maps: npt.NDArray[np.float32],
-    ) -> Localization | Failure:
-        """The record of one image from its classes (P,), their probabilities and its maps (P or 1, H, W)."""
+    def _record(self, image: LoadedImage, request: Request, found: Observed) -> Localization | Failure:
+        """The record of one image from what was observed of it, maps (P or 1, H, W)."""
+        class_index, chosen, maps, draws = found.class_index, found.chosen, found.maps, found.draws
         map_name, kind = self.kind(request)
         order = np.argsort(-chosen, kind="stable")  # best first, named classes too
         class_index, chosen = class_index[order], chosen[order]
@@ -353,6 +371,7 @@ class Localizer:
             predictions=tuple(predictions),
             class_indices=tuple(map(int, class_index)) if kind.per_class else (),
             activation_maps=maps,
+            draws=None if draws is None else draws[order],
             renderer=None if image.picture is None else partial(draw_overlay, image.picture),
         )
 

@@ -110,6 +110,8 @@ class Localization:
         class_indices: the class of each activation map, (P,); empty where the map carries no class.
         activation_maps: float32 (P, H, W) in the input frame, >= 0, or (1, H, W) for a map shared by all
             classes; None where they were not asked for.
+        draws: float32 (P, D, h, w), grid frame, 0-1: single draws of a random map; None where they were not asked
+            for.
         renderer: draws this record; set by the localizer, which still has the picture.
     """
 
@@ -120,6 +122,7 @@ class Localization:
     predictions: tuple[Prediction, ...]
     class_indices: tuple[int, ...] = ()
     activation_maps: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    draws: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     renderer: Callable[[Localization], Image.Image] | None = field(default=None, repr=False, compare=False)
 
     def overlay(self) -> Image.Image:

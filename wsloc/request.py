@@ -29,6 +29,7 @@ class MapOptions(TypedDict, total=False):
     boxes_per_class: int
     min_probability: float
     normalization: str | None
+    show_draws: int
 
 
 class LocalizeOptions(MapOptions, total=False):
@@ -53,6 +54,7 @@ class Request:
         min_probability: predictions below it are left out, 0-1.
         normalization: key of `NORMALIZATIONS`; None for the map's own. With `none` maps may be negative; boxes
             are of their positive part.
+        show_draws: how many single draws of a random map a record keeps, too.
 
     Raises:
         UnsupportedError: if an option is unknown or out of its range.
@@ -66,6 +68,7 @@ class Request:
     boxes_per_class: int = 1
     min_probability: float = 0.0
     normalization: str | None = None
+    show_draws: int = 0
 
     def __post_init__(self) -> None:
         for option, known in (("map", MAPS), ("box", BOX_RULES), ("normalization", NORMALIZATIONS)):
@@ -84,6 +87,8 @@ class Request:
             raise UnsupportedError(
                 f"boxes_per_class is a whole number of at least 1, not {self.boxes_per_class!r}"
             )
+        if not is_whole(self.show_draws) or self.show_draws < 0:
+            raise UnsupportedError(f"show_draws is a whole number, not {self.show_draws!r}")
 
     @property
     def names_classes(self) -> bool:

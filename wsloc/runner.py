@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import UsageError
+from wsloc.outputs.draws import draws_sheet
 from wsloc.outputs.earlier_run import clear_earlier_run
 from wsloc.outputs.formats import CHECKS, FORMATS
 from wsloc.outputs.manifest import write_manifest
@@ -126,7 +127,7 @@ def run_boxes(
         request,
         batch_size=options.batch_size,
         workers=options.workers,
-        with_pictures=options.overlays,
+        with_pictures=options.overlays or request.show_draws > 0,
     )
     with (
         PredictionLog(options.folder) as log,
@@ -214,8 +215,10 @@ def _is_flat(record: Localization) -> bool:
 
 
 def _write_pictures(localizer: Localizer, record: Localization, options: RunOptions) -> None:
-    """The overlay and the maps of one image, where asked for."""
+    """The overlay, the single draws and the maps of one image, where asked for."""
     if options.overlays:
         save_overlay(output_path(options.folder / "overlays", record.image, ".jpg"), record.overlay())
+    if record.draws is not None:
+        save_overlay(output_path(options.folder / "draws", record.image, ".jpg"), draws_sheet(record))
     if "npz" in options.formats:
         save_maps(output_path(options.folder / "maps", record.image, ".npz"), record, localizer.classes)

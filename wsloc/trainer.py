@@ -12,7 +12,7 @@ import torch
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
-from wsloc.methods import METHODS
+from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
@@ -56,7 +56,7 @@ def train(
     equals), else the last.
 
     Args:
-        method: key of `METHODS`: `gap`, `ep` or `bew`.
+        method: key of `METHODS`: `gap`, `ep`, `bew` or `ficklenet`.
         data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
         output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
             left there is replaced.
@@ -107,8 +107,7 @@ def train(
         if on_start is not None:
             on_start(tuple(run.history), run.epochs)
         if not done:
-            watch = CollapseWatch(on_step, on_warning)
-            run.go_on(workers, watch.step, on_epoch)
+            run.go_on(workers, on_step, on_epoch, on_warning)
     return run.files.output
 
 
@@ -133,7 +132,12 @@ class _Run:
             raise TrainingError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         self.method = method
         self.recipe = recipe
-        self.options = _all_options(method, options, pretrained=init is not None)
+        self.options = settled_options(
+            method,
+            _all_options(method, options, pretrained=init is not None),
+            recipe.backbone,
+            recipe.image_size,
+        )
         self.half = half
         self.snapshot_every = snapshot_every
         self.files = files
@@ -178,10 +182,15 @@ class _Run:
         workers: int,
         on_step: Callable[[StepReport], None] | None,
         on_epoch: Callable[[EpochFigures], None] | None,
+        on_warning: Callable[[str], None] | None,
     ) -> None:
         """The epochs that are left, and what is kept of each."""
+        warning = option_warning(self.method, self.options, self.recipe.backbone, self.recipe.image_size)
+        if warning is not None and on_warning is not None:
+            on_warning(warning)
+        watch = CollapseWatch(on_step, on_warning)
         for number in range(len(self.history), self.epochs):
-            figures = self._epoch(number, workers, on_step)
+            figures = self._epoch(number, workers, watch.step)
             self.history.append(figures)
             # The state first: whatever a kill leaves after it can be gone on from, and written again.
             self.files.write_state(self._state())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS
 from wsloc.methods.ep import with_entropy_pooling
+from wsloc.methods.ficklenet import single_draws
 from wsloc.networks.map_operations import NORMALIZATIONS, upsample
 from wsloc.networks.network import Observation
 from wsloc.networks.tasks import probabilities
@@ -45,6 +46,12 @@ class Views:
     def __len__(self) -> int:
         return len(self.scales) * (1 + self.flip)
 
+    @property
+    def draw_keys(self) -> tuple[tuple[int, int], ...]:
+        """What tells each view from the others, in their order: scale in millionths, 1 if mirrored."""
+        ways = (0, 1) if self.flip else (0,)
+        return tuple((round(scale * 1e6), way) for scale in self.scales for way in ways)
+
     def of(self, inputs: Tensor, smallest: int) -> Iterator[tuple[Tensor, bool]]:
         """Each view of inputs (N, 3, H, W), and whether it is mirrored; no side is below `smallest` pixels."""
         for scale in self.scales:
@@ -65,11 +72,13 @@ class Explanation:
         class_index: (N, P), the classes explained.
         chosen: (N, P), their probabilities, 0-1.
         maps: float32 (N, P, H, W), input frame, or (N, 1, H, W) for a map that all classes share.
+        draws: (N, P, D, h, w), grid frame, 0-1: the first random maps of the first view; None if none are shown.
     """
 
     class_index: Tensor
     chosen: Tensor
     maps: Tensor
+    draws: Tensor | None = None
 
 
 def explain(
@@ -82,6 +91,8 @@ def explain(
     views: Views,
     normalization: str | None = None,
     autocast: bool = False,
+    keys: Sequence[int] = (),
+    show_draws: int = 0,
 ) -> dict[str, Explanation]:
     """Several maps of the same inputs, from one pass through the trunk a view.
 
@@ -97,6 +108,8 @@ def explain(
         views: how each input is looked at.
         normalization: key of `NORMALIZATIONS`; None for each map's own.
         autocast: whether the trunk runs in bfloat16.
+        keys: N numbers that tell the images apart: what random maps are drawn from, beside the view.
+        show_draws: how many single draws of random maps are given, too.
 
     Raises:
         UnsupportedError: if a map does not fit the network.
@@ -105,8 +118,11 @@ def explain(
     gradient = any(MAPS[name].needs_gradient for name in maps)
     picked: dict[str, tuple[Tensor, Tensor]] = {}
     totals: dict[str, Tensor] = {}
-    for view, mirrored in views.of(inputs, network.family.smallest_input):
+    draws: dict[str, Tensor] = {}
+    seen = zip(views.of(inputs, network.family.smallest_input), views.draw_keys, strict=True)
+    for (view, mirrored), way in seen:
         own = network.observe(view, differentiable=gradient, autocast=autocast)
+        own = replace(own, draw_keys=tuple((key, *way) for key in keys))
         with torch.no_grad():
             for name in maps:
                 kind = MAPS[name]
@@ -115,13 +131,17 @@ def explain(
                     scores = probabilities(observation.logits, task)  # (N, C)
                     class_index = choose(scores)  # (N, P)
                     picked[name] = class_index, scores.gather(1, class_index)
+                if kind.stochastic and show_draws and name not in draws:
+                    draws[name] = single_draws(network, own, picked[name][0], show_draws)
                 cells = kind.activation_map(shown, observation, picked[name][0])  # (N, P or 1, h, w)
                 cells = NORMALIZATIONS[normalization or kind.normalization](cells)
                 cells = upsample(cells.flip(3) if mirrored else cells, size)  # (N, P or 1, H, W)
                 totals[name] = totals[name] + cells if name in totals else cells
     return {
         name: Explanation(
-            *picked[name], _averaged(total, len(views), normalization or MAPS[name].normalization)
+            *picked[name],
+            _averaged(total, len(views), normalization or MAPS[name].normalization),
+            draws.get(name),
         )
         for name, total in totals.items()
     }

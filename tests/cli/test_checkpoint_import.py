@@ -158,3 +158,13 @@ def test_a_head_that_the_method_cannot_carry(command: Command, tmp_path: Path) -
     assert ran.code == 1
     assert "squeezenet1_1 (SqueezeNet) has no pooled linear head" in ran.stderr
     assert command("import", tmp_path / "squeeze.pth", "--backbone", "squeezenet1_1").code == 0
+
+
+@pytest.mark.parametrize("method", ["ficklenet", "bew"])
+def test_a_method_with_layers_of_its_own_is_trained_instead(
+    command: Command, weights: Path, method: str
+) -> None:
+    ran = command("import", weights, "--backbone", "small_resnet", "--method", method)
+    assert ran.code == 2
+    assert f"`wsloc train {method} DATA --backbone small_resnet --init {weights}`" in ran.stderr
+    assert not weights.with_name("theirs.wsloc.pt").exists()

@@ -36,6 +36,18 @@ def files(tmp_path: Path) -> list[ImageFile]:
     return [ImageFile(f"{number}.png", tmp_path / f"{number}.png") for number in range(7)]
 
 
+def test_the_key_is_of_what_an_image_shows(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    keys = []
+    for name, content in (("a.png", pixels), ("b.bmp", pixels), ("c.png", 255 - pixels)):
+        Image.fromarray(content).save(tmp_path / name)
+        image = load(ImageFile(name, tmp_path / name), SMALL, with_picture=False)
+        assert isinstance(image, LoadedImage)
+        keys.append(image.key)
+    assert keys[0] == keys[1] != keys[2]
+    assert 0 <= min(keys) <= max(keys) < 2**64
+
+
 def values(batches: list[LoadedBatch]) -> list[list[object]]:
     """What can be compared."""
     return [

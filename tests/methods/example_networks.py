@@ -5,11 +5,13 @@ Without a trunk the images are the feature map.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from wsloc.methods.ficklenet import Drawing, FickleNetwork
 from wsloc.networks.backbones import build_backbone
 from wsloc.networks.network import Family, Network
 
@@ -24,6 +26,19 @@ def linear_network(weight: Tensor, bias: Tensor | None = None) -> Network:
     state = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     layer.load_state_dict(state)
     return Network("by-hand", layer, Family("by hand", _identity, _pooled, _itself, stride=1)).eval()
+
+
+def fickle_network(
+    weight: Tensor, bias: Tensor, *, drop_rate: float = 0.5, mode: str = "stochastic"
+) -> FickleNetwork:
+    """FickleNet's head with the given weight (C, K, s, s) and bias (C,)."""
+    classes, channels, kernel = weight.shape[:3]
+    family = Family("by hand", _identity, _pooled, lambda model: model.get_submodule("fc"), stride=1)
+    model = nn.Sequential(OrderedDict(fc=nn.Linear(channels, classes)))
+    drawing = Drawing(draws=40, drop_rate=drop_rate, mode=mode)
+    network = FickleNetwork(Network("by-hand", model, family), kernel, drop_rate, mode, drawing)
+    network.model.load_state_dict({"fc.weight": weight, "fc.bias": bias})
+    return network.to(weight.dtype).eval()
 
 
 def headed_network(head: Callable[[Tensor], Tensor]) -> Network:

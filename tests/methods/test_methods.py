@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import wsloc.methods
-from tests.methods.example_networks import headed_network, linear_network
+from tests.methods.example_networks import fickle_network, headed_network, linear_network
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS, METHODS
 from wsloc.methods.ep import with_entropy_pooling
@@ -39,6 +39,8 @@ def explained(name: str, *, differentiable: bool | None = None) -> tuple[Network
     """A network and what it made of two images, as a map asks for them."""
     torch.manual_seed(0)
     network = linear_network(torch.randn(CLASSES, 4), torch.randn(CLASSES))
+    if MAPS[name].stochastic:
+        network = fickle_network(torch.randn(CLASSES, 4, 3, 3), torch.randn(CLASSES))
     if MAPS[name].entropy_pooled:
         network = with_entropy_pooling(network)
     needed = MAPS[name].needs_gradient if differentiable is None else differentiable
@@ -168,9 +170,11 @@ def test_gradients_are_asked_for_exactly_where_they_are_needed(name: str) -> Non
 
 @every_map
 def test_linear_heads_are_asked_for_exactly_where_they_are_needed(name: str) -> None:
-    network = headed_network(lambda feature_map: feature_map.amax(dim=(2, 3)).repeat(1, 2)[:, :CLASSES])
+    network: Network = headed_network(
+        lambda feature_map: feature_map.amax(dim=(2, 3)).repeat(1, 2)[:, :CLASSES]
+    )
     observation = with_branches(network.observe(torch.rand(2, 4, 3, 5), differentiable=True))
-    if MAPS[name].needs_linear_head:
+    if MAPS[name].needs_linear_head or MAPS[name].stochastic:
         with pytest.raises(UnsupportedError, match="by-hand"):
             MAPS[name].activation_map(network, observation, CLASS_INDEX)
     else:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torchvision.models import vgg16
 
 from wsloc.errors import CheckpointError
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.methods import bew, cam, ep
+from wsloc.methods import bew, cam, ep, ficklenet
 from wsloc.networks.checkpoints import Checkpoint, save_checkpoint
 from wsloc.networks.initial_weights import load_initial_weights
 from wsloc.records import Classes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from wsloc.methods import Method
     from wsloc.networks.network import Network
 
 SAME = Classes(("a", "b", "c"), ("a", "b", "c"))
@@ -71,6 +73,22 @@ def test_branches_come_along_or_stay_random(source: tuple[Path, dict[str, Tensor
     assert "layer3" in taken(plain, branched)
 
 
+def test_a_convolution_in_the_classifiers_place_stays_random_with_its_bias(
+    source: tuple[Path, dict[str, Tensor]], tmp_path: Path
+) -> None:
+    path, weights = source
+    torch.manual_seed(2)
+    network = ficklenet.build("small_resnet", 3)
+    bias = network.model.state_dict()["fc.bias"].clone()
+    load_initial_weights(network, path, SAME)
+    assert taken(network, weights) == {"conv1", "bn1", "layer1", "layer2", "layer3"}
+    assert torch.equal(network.model.state_dict()["fc.bias"], bias)
+    own = trained(tmp_path / "fickle.pt", ficklenet.build("small_resnet", 3))
+    load_initial_weights(network, tmp_path / "fickle.pt", SAME)
+    assert "fc" in taken(network, own)
+    load_initial_weights(ficklenet.build("small_resnet", 3, {"kernel": 5}), tmp_path / "fickle.pt", SAME)
+
+
 def test_somebody_elses_state_dict_gives_its_trunk(tmp_path: Path) -> None:
     torch.manual_seed(1)
     state = cam.build("resnet18", 3).model.state_dict()
@@ -80,6 +98,17 @@ def test_somebody_elses_state_dict_gives_its_trunk(tmp_path: Path) -> None:
     load_initial_weights(network, tmp_path / "net.pth", SAME)
     assert "layer4" in taken(network, state)
     assert "fc" not in taken(network, state)
+
+
+@pytest.mark.parametrize("method", [cam, ficklenet])
+def test_torchvisions_vgg16_gives_its_trunk_to_the_dilated_one(tmp_path: Path, method: Method) -> None:
+    state = vgg16(weights=None, init_weights=False).state_dict()
+    torch.save(state, tmp_path / "vgg16.pth")
+    network = method.build("vgg16_dilated", 3)
+    head = network.model.state_dict()["fc.weight"].clone()
+    load_initial_weights(network, tmp_path / "vgg16.pth", SAME)
+    assert taken(network, state) == {"features"}
+    assert torch.equal(network.model.state_dict()["fc.weight"], head)
 
 
 def test_another_backbone_is_refused(source: tuple[Path, dict[str, Tensor]]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.outputs.earlier_run import LOGS, clear_earlier_run, earlier_overlays
+from wsloc.outputs.earlier_run import LOGS, clear_earlier_run, earlier_pictures
 from wsloc.outputs.predictions import PredictionLog
 from wsloc.records import Failure
 
@@ -36,17 +36,19 @@ def test_the_files_of_logged_images_go_and_no_others(tmp_path: Path, name: str) 
     log(tmp_path, "a/b.jpg", "c.png")
     (tmp_path / "predictions.jsonl").rename(tmp_path / name)
     fill(tmp_path, "overlays/a/b.jpg.jpg", "maps/c.png.npz", "voc/a/b.xml", "yolo/c.txt", "yolo/classes.txt")
-    fill(tmp_path, "overlays/mine.jpg", "overlays/b.jpg.jpg", "voc/c.txt")
-    assert list(earlier_overlays(tmp_path)) == [
+    fill(tmp_path, "draws/c.png.jpg", "overlays/mine.jpg", "overlays/b.jpg.jpg", "voc/c.txt")
+    assert list(earlier_pictures(tmp_path)) == [
         tmp_path / "overlays/a/b.jpg.jpg",
+        tmp_path / "draws/a/b.jpg.jpg",
         tmp_path / "overlays/c.png.jpg",
+        tmp_path / "draws/c.png.jpg",
     ]
     clear_earlier_run(tmp_path)
     assert content(tmp_path) == {
         *("overlays", "overlays/mine.jpg", "overlays/b.jpg.jpg"),
         *("voc", "voc/c.txt"),
     }
-    assert list(earlier_overlays(tmp_path)) == []
+    assert list(earlier_pictures(tmp_path)) == []
 
 
 def test_what_a_killed_run_was_writing_goes(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ def test_voc() -> None:
     assert recipe.length(steps) * steps == pytest.approx(6000)
 
 
+def test_ficklenet() -> None:
+    """FickleNet, section 4.1."""
+    recipe = RECIPES["ficklenet"]
+    assert (recipe.optimizer, recipe.batch_size, recipe.image_size) == ("adam", 10, 321)
+    rates = [recipe.learning_rate_at(epoch, 1058) for epoch in (0, 9.99, 10, 20)]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_backbones_are_there(name: str) -> None:
     if name != "small":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsloc.cli.console import Talk
+from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption, ShowDrawsOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
@@ -77,6 +78,10 @@ def boxes(
     output_stride: OutputStrideOption = None,
     scales: ScalesOption = "1",
     flip: MirrorOption = False,
+    draws: DrawsOption = None,
+    drop_rate: DropRateOption = None,
+    infer_mode: InferModeOption = None,
+    show_draws: ShowDrawsOption = 0,
     output: Annotated[
         Path,
         typer.Option(
@@ -159,6 +164,9 @@ def boxes(
         output_stride=output_stride,
         scales=scale_list(scales),
         flip=flip,
+        draws=draws,
+        drop_rate=drop_rate,
+        infer_mode=None if infer_mode is None else infer_mode.value,
         random_seed=random_seed,
     )
     request = Request(
@@ -171,6 +179,7 @@ def boxes(
         map_threshold=map_threshold,
         boxes_per_class=boxes_per_class,
         min_probability=min_probability,
+        show_draws=show_draws,
     )
     map_used, _ = localizer.kind(request)
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
@@ -214,16 +223,16 @@ def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
         ImageError: if there is nothing but overlays, or one was named itself.
     """
     from wsloc.inputs.images import find_images
-    from wsloc.outputs.earlier_run import earlier_overlays
+    from wsloc.outputs.earlier_run import PICTURE_FOLDERS, earlier_pictures
 
     def place(path: Path) -> tuple[str, str]:
         return real_folder(path.parent), path.name
 
     files = find_images(images)
-    if not (output / "overlays").is_dir():
+    if not any((output / folder).is_dir() for folder in PICTURE_FOLDERS):
         return files
     real_folder = cache(os.path.realpath)
-    overlays = {place(path) for path in earlier_overlays(output)}
+    overlays = {place(path) for path in earlier_pictures(output)}
     kept = [file for file in files if place(file.path) not in overlays]
     if len(kept) == len(files):
         return files

@@ -78,6 +78,16 @@ def import_weights(
         raise UsageError(f"{target} is there already: give --overwrite or another --output")
     imported = import_state_dict(weights, backbone)
     network = METHODS[method].build(backbone, imported.classes)  # refuses what the backbone cannot carry
+    lacking = [
+        key
+        for key, own in network.model.state_dict().items()
+        if key not in imported.weights or imported.weights[key].shape != own.shape
+    ]
+    if lacking:
+        raise UsageError(
+            f"{method} has a layer of its own, {lacking[0]}, which a classifier's weights do not hold: train it from "
+            f"them, `wsloc train {method} DATA --backbone {backbone} --init {weights}`"
+        )
     size, mean, std = default_input(backbone)
     checkpoint = Checkpoint(
         method=method,

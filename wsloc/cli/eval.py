@@ -10,6 +10,7 @@ import typer
 from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
 from wsloc.cli.console import Talk
 from wsloc.cli.eval_options import asked_maps, asked_rules, listed_synsets, refuse_options_of_others
+from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     MAPS,
@@ -139,6 +140,9 @@ def evaluate(
     output_stride: OutputStrideOption = None,
     scales: ScalesOption = "1",
     flip: MirrorOption = False,
+    draws: DrawsOption = None,
+    drop_rate: DropRateOption = None,
+    infer_mode: InferModeOption = None,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -235,6 +239,9 @@ def evaluate(
             output_stride=output_stride,
             scales=factors,
             flip=flip,
+            draws=draws,
+            drop_rate=drop_rate,
+            infer_mode=None if infer_mode is None else infer_mode.value,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:

@@ -22,6 +22,8 @@ class MapName(StrEnum):
     entropy_bew2 = "entropy-bew2"
     cam = "cam"
     gradcam = "gradcam"
+    stochastic = "stochastic"
+    stochastic_mean = "stochastic-mean"
 
 
 class LayerName(StrEnum):
@@ -139,7 +141,8 @@ MapOption = Annotated[
         "--map",
         metavar="MAP",
         help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
-        "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches.",
+        "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches; stochastic, "
+        "stochastic-mean for FickleNet: the maximum and the mean over its draws.",
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsloc.cli.console import Talk
+from wsloc.cli.ficklenet_options import DropRateOption, InferModeOption, KernelOption, TrainModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RUNNING,
@@ -68,7 +69,7 @@ def train(
         str,
         typer.Argument(
             metavar="METHOD",
-            help="gap (the plain baseline), ep (Entropy Pooling) or bew (with branches, too).",
+            help="gap (the plain baseline), ep (Entropy Pooling), bew (with branches, too) or ficklenet.",
         ),
     ],
     data: Annotated[
@@ -114,6 +115,10 @@ def train(
     detach_weights: DetachWeightsOption = None,
     background_logit: BackgroundLogitOption = None,
     layers: LayersOption = None,
+    kernel: KernelOption = None,
+    drop_rate: DropRateOption = None,
+    train_mode: TrainModeOption = None,
+    infer_mode: InferModeOption = None,
     half: Annotated[
         bool, typer.Option("--half", help="Keep the weights of the checkpoint as float16: half the file.")
     ] = False,
@@ -197,6 +202,10 @@ def train(
         "detach_weights": detach_weights,
         "background_logit": background_logit,
         "layers": layers,
+        "kernel": kernel,
+        "drop_rate": drop_rate,
+        "train_mode": None if train_mode is None else train_mode.value,
+        "infer_mode": None if infer_mode is None else infer_mode.value,
     }
     named = named_recipe(recipe)
     chosen = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,11 @@ class LoadedImage:
     image_size: tuple[int, int]
     pixels: npt.NDArray[np.uint8]
     picture: npt.NDArray[np.uint8] | None
+
+    @property
+    def key(self) -> int:
+        """A number of what it shows, wherever its file lies: what random maps of it are drawn from."""
+        return int.from_bytes(blake2b(self.pixels.tobytes(), digest_size=8).digest(), "little")
 
 
 LoadedBatch = list[LoadedImage | Failure]

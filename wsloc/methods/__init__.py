@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import UnsupportedError
-from wsloc.methods import bew, cam, ep
+from wsloc.methods import bew, cam, ep, ficklenet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Method(Protocol):
         """What it shows: (N, P, h, w) for classes (N, P)."""
 
 
-METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew}
+METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew, "ficklenet": ficklenet}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class MapKind:
         needs_gradient: whether it differentiates the logits.
         entropy_pooled: whether the classes, too, come from entropy-pooled logits (EP inference).
         branch: which BEW layer it is of, from 1; 0 for the last feature map.
+        stochastic: whether it is drawn at random, by FickleNet's head.
     """
 
     activation_map: Callable[[Network, Observation, Tensor], Tensor]
@@ -72,11 +73,16 @@ class MapKind:
     needs_gradient: bool = False
     entropy_pooled: bool = False
     branch: int = 0
+    stochastic: bool = False
 
 
 def _of_branch(number: int) -> MapKind:
     shown = partial(bew.branch_map, number=number)
     return MapKind(shown, "mass", "none", per_class=False, needs_linear_head=False, branch=number)
+
+
+def _drawn(activation_map: Callable[[Network, Observation, Tensor], Tensor]) -> MapKind:
+    return MapKind(activation_map, "threshold", "none", needs_linear_head=False, stochastic=True)
 
 
 MAPS: dict[str, MapKind] = {
@@ -87,9 +93,32 @@ MAPS: dict[str, MapKind] = {
     "entropy-bew2": _of_branch(2),
     "cam": MapKind(cam.activation_map, "threshold", "max"),
     "gradcam": MapKind(cam.grad_cam, "threshold", "max", needs_linear_head=False, needs_gradient=True),
+    "stochastic": _drawn(ficklenet.activation_map),
+    "stochastic-mean": _drawn(ficklenet.mean_map),
 }
 # `--map entropy --layer NAME`: the same coefficients at another depth.
 LAYERS: dict[str, str] = {"ep": "entropy", "bew1": "entropy-bew1", "bew2": "entropy-bew2"}
+
+
+def settled_options(
+    method: str, options: Mapping[str, bool | int | float | str], backbone: str, image_size: int
+) -> dict[str, bool | int | float | str]:
+    """Options of a method with what depends on the training's images, as a checkpoint is to keep them.
+
+    Args:
+        method: key of `METHODS`.
+        options: all of them.
+        backbone: name of the trunk.
+        image_size: side of the training's inputs, pixels.
+    """
+    return ficklenet.settled(options, backbone, image_size) if method == "ficklenet" else dict(options)
+
+
+def option_warning(
+    method: str, options: Mapping[str, bool | int | float | str], backbone: str, image_size: int
+) -> str | None:
+    """What is odd about the settled options of a method, or None; arguments as of `settled_options`."""
+    return ficklenet.kernel_warning(options, backbone, image_size) if method == "ficklenet" else None
 
 
 def require_map(name: str, network: Network) -> None:
@@ -101,6 +130,8 @@ def require_map(name: str, network: Network) -> None:
     kind = MAPS[name]
     if kind.needs_linear_head:
         network.linear()
+    if kind.stochastic:
+        ficklenet.require_fickle(network)
     if kind.branch > network.branches:
         raise UnsupportedError(
             f"the map {name} is of BEW layer {kind.branch}, and the network has {network.branches}: train one with "

@@ -66,7 +66,9 @@ class Imported:
     unexpected: tuple[str, ...] = ()
 
 
-def import_state_dict(path: Path, backbone: str, classes: int | None = None) -> Imported:
+def import_state_dict(
+    path: Path, backbone: str, classes: int | None = None, *, headless: bool = False
+) -> Imported:
     """Weights of somebody else's training, as the backbone has them.
 
     Taken as they come: dicts around the state dict, prefixes of modules around the backbone, older DenseNet
@@ -77,6 +79,7 @@ def import_state_dict(path: Path, backbone: str, classes: int | None = None) -> 
         path: a torch file (read without executing any of it) or a .safetensors file.
         backbone: a name of `available_backbones()`.
         classes: the number of outputs that is expected; None for however many the file has.
+        headless: whether a file without a classifier that fits will do: it is then one output of zeros.
 
     Raises:
         CheckpointError: if the file cannot be read, is a wsloc checkpoint already, or does not hold exactly the
@@ -88,7 +91,7 @@ def import_state_dict(path: Path, backbone: str, classes: int | None = None) -> 
     if is_checkpoint(content):
         raise CheckpointError(f"{path} is a wsloc checkpoint: it needs no import, give it with --checkpoint")
     try:
-        imported = _imported(content, reference)
+        imported = _imported(content, reference, headless=headless)
     except CheckpointError as error:
         raise CheckpointError(f"{path} does not fit {backbone}: {error}") from error
     if classes not in (None, imported.classes):
@@ -158,7 +161,7 @@ def _reference(backbone: str) -> nn.Module:
             return build_backbone(backbone, classes=_OUTPUTS).model
 
 
-def _imported(content: object, reference: nn.Module) -> Imported:
+def _imported(content: object, reference: nn.Module, *, headless: bool) -> Imported:
     """The backbone's weights out of a file's content; errors do not name the file."""
     own: Shapes = {key: tuple(value.shape) for key, value in reference.state_dict().items()}
     state = _renamed(prepare_state(reference, _state_dict(content)), own)
@@ -172,6 +175,8 @@ def _imported(content: object, reference: nn.Module) -> Imported:
     found = _classifier_name(state, own, layer)
     if found is not None:
         _move_classifier(state, own, found, layer)
+    elif headless:
+        state |= {key: torch.zeros(1, *own[key][1:]) for key in (f"{layer}.weight", f"{layer}.bias")}
     _check_keys(state, own, found or layer, layer)
     outputs = len(state[f"{layer}.weight"])
     wanted = {key: (outputs, *shape[1:]) if _OUTPUTS in shape[:1] else shape for key, shape in own.items()}

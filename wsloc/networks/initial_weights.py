@@ -40,18 +40,24 @@ def load_initial_weights(network: Network, path: Path, classes: Classes) -> None
         state, same_classes = checkpoint.weights, checkpoint.classes.ids == classes.ids
     else:
         # Whose classes somebody else's classifier tells apart, its file does not say.
-        state, same_classes = import_state_dict(path, network.name).weights, False
+        state, same_classes = import_state_dict(path, network.name, headless=True).weights, False
     prepared = prepare_state(network.model, state)
-    for key, own in network.model.state_dict().items():
-        outer = key.partition(".")[0] in _OUTER
-        fits = key in prepared and prepared[key].shape == own.shape
-        if not fits and not outer:
+    wanted = network.model.state_dict()
+    misfits = [key for key, own in wanted.items() if key not in prepared or prepared[key].shape != own.shape]
+    for key in misfits:
+        if _part(key) not in _OUTER:
             raise CheckpointError(
-                f"{path} does not fit {network.name}: it has no {key} of {tuple(own.shape)}"
+                f"{path} does not fit {network.name}: it has no {key} of {tuple(wanted[key].shape)}"
             )
-        if not fits or (outer and not same_classes):
-            prepared[key] = own
+    # A classifier is taken over as a whole: another's bias under random weights is of no use.
+    random = (set() if same_classes else _OUTER) | {_part(key) for key in misfits}
+    prepared.update({key: own for key, own in wanted.items() if _part(key) in random})
     unknown = [key for key in prepared if key not in network.model.state_dict()]
     for key in unknown:  # of another method: its branches, its head
         del prepared[key]
     network.model.load_state_dict(prepared)
+
+
+def _part(key: str) -> str:
+    """The part of a network that an entry of its state dict belongs to."""
+    return key.partition(".")[0]

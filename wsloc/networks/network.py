@@ -64,11 +64,14 @@ class Observation:
         feature_map: (N, K, h, w), the cut between trunk and head.
         logits: (N, C), float32; differentiable down to `feature_map` if that was asked for.
         branch_weights: (N, h', w') of each BEW layer, from shallow to deep: lambda, 0-1, each on its own grid.
+        draw_keys: numbers that tell each image, and how it is looked at, from others: what random maps of it are
+            drawn from. Without any, all images have the same draws.
     """
 
     feature_map: Tensor
     logits: Tensor
     branch_weights: tuple[Tensor, ...] = ()
+    draw_keys: tuple[tuple[int, ...], ...] = ()
 
 
 class Network(nn.Module):

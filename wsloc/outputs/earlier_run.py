@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OWN_FILES = ("predictions.csv", "coco.json", "manifest.json", "yolo/classes.txt")
+PICTURE_FOLDERS = ("overlays", "draws")
 LOGS = ("predictions.jsonl", "predictions.jsonl.partial")
 
 
-def earlier_overlays(folder: Path) -> Iterator[Path]:
+def earlier_pictures(folder: Path) -> Iterator[Path]:
     """Where the pictures are that an earlier run drew, by its log; without a log there was none."""
     for image in _logged_images(folder):
-        yield _overlay(image, folder)
+        yield from _pictures(image, folder)
 
 
 def clear_earlier_run(folder: Path) -> None:
@@ -65,14 +66,14 @@ def _logged_images(folder: Path) -> Iterator[str]:
                     yield record.image
 
 
-def _overlay(image: str, folder: Path) -> Path:
-    return output_path(folder / "overlays", image, ".jpg")
+def _pictures(image: str, folder: Path) -> Iterator[Path]:
+    return (output_path(folder / name, image, ".jpg") for name in PICTURE_FOLDERS)
 
 
 def _named_after(image: str, folder: Path) -> tuple[Path, ...]:
     """The files of an image in every format that has one an image."""
     return (
-        _overlay(image, folder),
+        *_pictures(image, folder),
         output_path(folder / "maps", image, ".npz"),
         output_path(folder / "voc", stem(image), ".xml"),
         output_path(folder / "yolo", stem(image), ".txt"),

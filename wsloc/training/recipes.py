@@ -48,4 +48,20 @@ RECIPES: dict[str, Recipe] = {
         image_size=321,
         augmentation=Augmentation(shorter_side=(321, 481)),
     ),
+    # Lee et al., FickleNet, section 4.1: Adam, halved every 10 epochs. The paper does not say how many there are
+    # (three plateaus), nor what scale it crops from.
+    "ficklenet": Recipe(
+        backbone="vgg16_dilated",
+        epochs=30,
+        batch_size=10,
+        optimizer="adam",
+        learning_rate=1e-3,
+        schedule="step",
+        decay_every=10,
+        decay_factor=0.5,
+        warmup=0,
+        weight_decay=0,
+        image_size=321,
+        augmentation=Augmentation(shorter_side=(321, 481)),
+    ),
 }
