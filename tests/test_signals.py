@@ -25,13 +25,21 @@ if TYPE_CHECKING:
 RAISED = {signal.SIGINT: KeyboardInterrupt, signal.SIGTERM: Terminated}
 
 
-@pytest.fixture
-def answer() -> Iterator[SignalAnswer]:
-    handlers, hook = {number: signal.getsignal(number) for number in SIGNALS}, sys.unraisablehook
-    yield answer_signals()
-    sys.unraisablehook = hook
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """A shell's background jobs, of which these tests may be one, ignore Ctrl-C."""
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def answer(_as_in_a_terminal: None) -> Iterator[SignalAnswer]:
+    hook = sys.unraisablehook
+    yield answer_signals()
+    sys.unraisablehook = hook
 
 
 def drop(number: int) -> None:

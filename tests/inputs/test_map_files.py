@@ -187,6 +187,11 @@ def test_maps_that_wsloc_wrote(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_map(path, 0), VALUES)  # shared by all classes
 
 
+def stored_ids(path: Path) -> list[str]:
+    with np.load(path) as stored:
+        return [str(class_id) for class_id in stored["class_id"]]
+
+
 def test_the_class_is_found_by_its_id_whatever_the_order_of_classes_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "m.npz"
     save_own(path, np.stack([VALUES * 4, VALUES[::-1] * 2]), (3, 1))
@@ -199,6 +204,10 @@ def test_the_class_is_found_by_its_id_whatever_the_order_of_classes_elsewhere(tm
         read_map(path, label="n01")
     with pytest.raises(DataError, match="no map of class 2, only of 3, 1"):
         read_map(path, label="2")
+    with np.load(path) as stored:
+        word = str(stored["class_name"][1])
+    assert word not in stored_ids(path)
+    np.testing.assert_array_equal(read_map(path, label=word.upper()), VALUES[::-1])
     np.savez(path, maps=np.stack([VALUES, VALUES / 2]), class_index=[3, 1], class_id=["1", "3"])
     np.testing.assert_array_equal(read_map(path, label="1"), VALUES)
     np.testing.assert_array_equal(read_map(path, 1), VALUES / 2)

@@ -15,7 +15,15 @@ def test_maps_and_all_that_goes_with_them_come_back(
     path = tmp_path / "maps" / "a" / "b.jpg.npz"
     save_maps(path, record, classes)
     with np.load(path, allow_pickle=False) as stored:
-        assert set(stored) == {"maps", "maximum", "class_index", "class_id", "map", "image_size"}
+        assert set(stored) == {
+            "maps",
+            "maximum",
+            "class_index",
+            "class_id",
+            "class_name",
+            "map",
+            "image_size",
+        }
         assert stored["maps"].dtype == np.float16
         assert stored["maps"].shape == (2, 8, 8)
         np.testing.assert_array_equal(stored["maps"].max(axis=(1, 2)), [1, 1])
@@ -26,6 +34,7 @@ def test_maps_and_all_that_goes_with_them_come_back(
         )
         assert stored["class_index"].tolist() == [1, 3]
         assert stored["class_id"].tolist() == ["n01443537", "n03126707"]
+        assert len(set(stored["class_name"].tolist())) == 2
         assert str(stored["map"]) == "entropy-class"
         assert stored["image_size"].tolist() == [375, 500]
 

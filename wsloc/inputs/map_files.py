@@ -169,7 +169,8 @@ def read_map(
         path: the file; its content decides between npy and npz.
         class_index: which map to take where a file that wsloc wrote holds one for each of several classes: an
             output of the network that made it, whatever order other data have their classes in.
-        label: the same by class id (wnid or folder), or by class index in digits; takes the place of `class_index`.
+        label: the same by class id (wnid or folder), class index in digits, or class name; in the place of
+            `class_index`.
 
     Returns:
         (H, W), finite; float64, so that no value of any file is rounded. Values outside 0-1 are not refused here.
@@ -222,8 +223,11 @@ def _read_numpy(path: Path, wanted: int | str | None) -> npt.NDArray[Any]:
 def _of_archive(archive: NpzFile, wanted: int | str | None) -> npt.NDArray[Any]:
     names = archive.files
     if {"maps", "class_index"} <= set(names):
-        ids = archive["class_id"] if "class_id" in names else np.empty(0, np.str_)
-        return _of_class(archive["maps"], archive["class_index"], ids, wanted)
+        ids, words = (
+            [str(text) for text in archive[key].ravel()] if key in names else []
+            for key in ("class_id", "class_name")
+        )
+        return _of_class(archive["maps"], archive["class_index"], ids, words, wanted)
     key = next((key for key in KEYS if key in names), names[0] if len(names) == 1 else None)
     if key is None:
         raise DataError(f"which array is the map? It holds {_listed(names)}; call it `{KEYS[0]}`")
@@ -234,14 +238,15 @@ def _of_archive(archive: NpzFile, wanted: int | str | None) -> npt.NDArray[Any]:
 def _of_class(
     maps: npt.NDArray[Any],
     class_index: npt.NDArray[Any],
-    class_id: npt.NDArray[Any],
+    ids: list[str],
+    words: list[str],
     wanted: int | str | None,
 ) -> npt.NDArray[Any]:
     """The map of a class from those (P, H, W) that wsloc wrote; one without class is that of all of them."""
     count = len(maps) if maps.ndim == 3 else 0
     if not count or class_index.shape not in ((count,), (0,)) or class_index.dtype.kind not in "iu":
         raise DataError(f"maps of shape {maps.shape} and {class_index.shape} classes do not go together")
-    indices, ids = [str(index) for index in class_index], [str(name) for name in class_id.ravel()]
+    indices = [str(index) for index in class_index]
     if count == 1 and (not indices or wanted is None):
         return np.asarray(maps[0])
     if not indices:
@@ -253,6 +258,9 @@ def _of_class(
     for names in (indices,) if isinstance(wanted, int) else (ids, indices):
         if str(wanted) in names and len(names) == count:
             return np.asarray(maps[names.index(str(wanted))])
+    spelled = [word.casefold() for word in words]
+    if isinstance(wanted, str) and len(spelled) == count and spelled.count(wanted.casefold()) == 1:
+        return np.asarray(maps[spelled.index(wanted.casefold())])
     raise DataError(
         f"holds no map of class {wanted}, only of {_listed(called)}: make the maps of the true classes, with --labels"
     )

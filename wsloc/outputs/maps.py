@@ -26,6 +26,7 @@ def save_maps(path: Path, localization: Localization, classes: Classes) -> None:
                      normalised has negative values, and `maps` lies in -1 to 1
         class_index  int64 (P,), empty for a map that carries no class
         class_id     text (P,), likewise
+        class_name   text (P,), likewise
         map          text (), the map's name
         image_size   int64 (2,), (height, width) of the upright image, pixels
 
@@ -52,6 +53,7 @@ def save_maps(path: Path, localization: Localization, classes: Classes) -> None:
         "maximum": maximum.astype(np.float32),
         "class_index": np.array(localization.class_indices, dtype=np.int64),
         "class_id": np.array([classes.ids[index] for index in localization.class_indices], dtype=np.str_),
+        "class_name": np.array([classes.names[index] for index in localization.class_indices], dtype=np.str_),
         "map": np.array(localization.map, dtype=np.str_),
         "image_size": np.array((localization.height, localization.width), dtype=np.int64),
     }
