@@ -651,7 +651,7 @@ def test_options_are_kept_in_the_checkpoint_and_decide_whether_to_go_on(tmp_path
     with pytest.raises(TrainingError, match=r"detach weights \(True there, False here\)"):
         quick(data, output, resume=True)
     quick(data, output, resume=True, options={"detach_weights": True})
-    with pytest.raises(TrainingError, match="gap has no option 'ramp': it has none"):
+    with pytest.raises(TrainingError, match="gap has no option 'ramp': leave it out"):
         quick(data, tmp_path / "other.pt", "gap", options={"ramp": 0.5})
 
 
@@ -666,6 +666,8 @@ def test_a_training_starts_from_a_checkpoint(tmp_path: Path, data: Path, unbroke
     torch.testing.assert_close(weights(output)["fc.weight"], start["fc.weight"], rtol=0, atol=1e-5)
     with pytest.raises(CheckpointError, match=r"none\.pt is not there"):
         quick(data, output, init=tmp_path / "none.pt")
+    with pytest.raises(CheckpointError, match="is no file: name a checkpoint"):
+        quick(data, output, init=tmp_path)
     with pytest.raises(CheckpointError, match="is of the backbone small_resnet"):
         quick(data, output, recipe=replace(RECIPE, backbone="resnet18", image_size=32), init=unbroken)
 

@@ -303,8 +303,8 @@ def _all_options(
     known = METHODS[method]
     unknown = sorted(set(given) - set(known.DEFAULTS))
     if unknown:
-        has = ", ".join(known.DEFAULTS) or "none"
-        raise TrainingError(f"{method} has no option {unknown[0].replace('_', '-')!r}: it has {has}")
+        has = f"it has {', '.join(known.DEFAULTS)}" if known.DEFAULTS else "leave it out"
+        raise TrainingError(f"{method} has no option {unknown[0]!r}: {has}")
     return {**known.DEFAULTS, **(known.PRETRAINED if pretrained else {}), **given}
 
 
@@ -313,7 +313,8 @@ def _named_weights(init: Path | str | None) -> str | None:
     if init is None or isinstance(init, str):
         return init
     if not init.is_file():
-        raise CheckpointError(f"{init} is not there: name a checkpoint or weights file to start from")
+        what = "no file" if init.exists() else "not there"
+        raise CheckpointError(f"{init} is {what}: name a checkpoint or weights file to start from")
     return f"{init.name}, sha256 {file_sha256(init)}"
 
 

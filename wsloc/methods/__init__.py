@@ -135,5 +135,5 @@ def require_map(name: str, network: Network) -> None:
     if kind.branch > network.branches:
         raise UnsupportedError(
             f"the map {name} is of BEW layer {kind.branch}, and the network has {network.branches}: train one with "
-            "`wsloc train bew`"
+            f"`wsloc train bew --layers {kind.branch}`"
         )
