@@ -22,8 +22,8 @@ RecipeOption = Annotated[
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="small, or the papers': imagenet, imagenet-inception, places, voc, ficklenet; the options below "
-        "change it.",
+        help="small, or the papers': imagenet, imagenet-inception, places, voc, ficklenet, gain; the options "
+        "below change it.",
         rich_help_panel=RECIPE,
     ),
 ]
