@@ -64,8 +64,8 @@ RECIPES: dict[str, Recipe] = {
         image_size=321,
         augmentation=Augmentation(shorter_side=(321, 481)),
     ),
-    # Li et al., GAIN, section 4.1: one image a step, at a constant rate. The paper does not say what size the inputs are
-    # (its segmentation network takes 321 x 321), nor anything of momentum, which is left out.
+    # Li et al., GAIN, section 4.1: one image a step, at a constant rate. The paper does not say what size the inputs
+    # are (its segmentation network takes 321 x 321), nor anything of momentum, which is left out.
     "gain": Recipe(
         backbone="vgg16",
         epochs=35,
