@@ -42,7 +42,7 @@ SHARED = (
 VARIANTS: dict[str, str] = {
     "control": "--mining-weight 0",
     "gain": "",
-    "gain-paper": "--share-mining-stream",
+    "gain-paper": "--mining-weight 1 --share-mining-stream --first-order",
     "ext-p2": "--masks {data}/masks --extra-fraction 0.02",
     "ext-p10": "--masks {data}/masks --extra-fraction 0.1",
     "ext-b2": "--boxes {folder}/boxes.json --extra-fraction 0.02",

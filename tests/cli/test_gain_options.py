@@ -66,6 +66,7 @@ def test_the_defaults_in_the_help_are_those_of_the_library() -> None:
     for name, option in words.items():
         assert shown_default(option) == DEFAULTS[name], name
     assert (shown_default(gain_options.FreezeMiningOption) == "freeze") == DEFAULTS["freeze_mining_stream"]
+    assert (shown_default(gain_options.SecondOrderOption) == "second order") == DEFAULTS["second_order"]
 
 
 def test_every_option_of_the_method_can_be_given(command: Run) -> None:
@@ -98,7 +99,8 @@ def test_a_training_with_masks_logs_its_losses_and_draws_strips(
     for name in ("L_cl", "L_am", "L_p", "masked_share", "mining_score"):
         assert f"{name} " in ran.stderr
     last = json.loads((tmp_path / "net.metrics.jsonl").read_text().splitlines()[-1])
-    total = last["L_cl"] + last["L_am"] + 10 * last["L_p"] + 10 * last["L_bbox"]
+    weights = float(DEFAULTS["mining_weight"]), float(DEFAULTS["extra_weight"])
+    total = last["L_cl"] + weights[0] * last["L_am"] + weights[1] * (last["L_p"] + last["L_bbox"])
     assert last["train_loss"] == pytest.approx(total, rel=1e-4)
     strips = sorted(path.name for path in (tmp_path / "net.attention").iterdir())
     assert strips == ["epoch-0.jpg", "epoch-1.jpg", "epoch-2.jpg"]

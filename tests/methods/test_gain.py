@@ -398,7 +398,9 @@ def test_extra_images_count_for_attention_alone() -> None:
     torch.testing.assert_close(with_extra, logits)
     torch.testing.assert_close(logs["L_cl"], alone["L_cl"])
     torch.testing.assert_close(logs["L_am"], alone["L_am"])
-    torch.testing.assert_close(value.detach(), logs["L_cl"] + logs["L_am"] + 10 * logs["L_p"])
+    weights = net.guidance.mining_weight, net.guidance.extra_weight
+    whole = logs["L_cl"] + weights[0] * logs["L_am"] + weights[1] * logs["L_p"]
+    torch.testing.assert_close(value.detach(), whole)
     means = []
     for row, classes in enumerate(([0, 1], [3])):
         total, count = 0.0, 0

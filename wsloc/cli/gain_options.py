@@ -98,8 +98,8 @@ MiningWeightOption = Annotated[
         "--mining-weight",
         min=0,
         metavar="ALPHA",
-        help="Weight of the loss L_am on masked pictures; 0 leaves it out.",
-        show_default="1",
+        help="Weight of the loss L_am on masked pictures; 0 leaves it out. The paper has 1.",
+        show_default="0.3",
         rich_help_panel=GAIN,
     ),
 ]
@@ -139,7 +139,7 @@ SecondOrderOption = Annotated[
     typer.Option(
         "--second-order/--first-order",
         help="Whether the channel weights of Grad-CAM are differentiated, too.",
-        show_default="first order",
+        show_default="second order",
         rich_help_panel=GAIN,
     ),
 ]

@@ -68,11 +68,11 @@ class Guidance:
     """
 
     layer: str = ""
-    mining_weight: float = 1.0
+    mining_weight: float = 0.3
     mining_start: float = 0.0
     mining_score: str = "probability"
     freeze_mining_stream: bool = True
-    second_order: bool = False
+    second_order: bool = True
     attention_norm: str = "max"
     mask_scale: float = 10.0
     mask_threshold: float = 0.5
