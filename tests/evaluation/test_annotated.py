@@ -18,7 +18,8 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_the_pictures_that_the_annotations_name(data: Path) -> None:
-    files, matching = annotated_images(None, Annotated(data))
+    found = annotated_images(None, Annotated(data))
+    files, matching = found.files, found.matching
     assert [file.path for file in files] == [data / "images" / f"{number}.png" for number in range(3)]
     assert [image for image, _ in matching.pairs] == [file.image for file in files]
     assert matching.notes() == []
@@ -27,7 +28,8 @@ def test_the_pictures_that_the_annotations_name(data: Path) -> None:
 def test_pictures_that_are_given_are_the_ones_to_show(data: Path, tmp_path: Path) -> None:
     table = write_kaggle(tmp_path / "kaggle.csv", data)
     given = [data / "images" / "2.png", data / "images" / "0.png"]
-    files, matching = annotated_images(given, Annotated(table))
+    found = annotated_images(given, Annotated(table))
+    files, matching = found.files, found.matching
     assert [file.path for file in files] == given
     assert [(image, sample.image, sample.path) for image, sample in matching.pairs] == [
         ("2.png", "2", given[0]),
@@ -41,7 +43,7 @@ def test_what_is_missing_is_named_with_its_option(data: Path, tmp_path: Path) ->
     with pytest.raises(DataError, match=r"kaggle\.csv: its annotations name no pictures: .* as IMAGES"):
         annotated_images(None, Annotated(table))
     with pytest.raises(DataError, match="as --tune-images"):
-        annotated_images(None, Annotated(table), "--tune-images")
+        annotated_images(None, Annotated(table), option="--tune-images")
 
 
 def test_a_blacklist_and_a_set_without_labels(data: Path, tmp_path: Path) -> None:

@@ -40,12 +40,28 @@ SOURCES_OF = {
     **dict.fromkeys(("mass", "map_threshold", "excess", "threshold_step"), ("network", "maps")),
     **dict.fromkeys(("normalize", "resize_maps"), ("maps",)),
     "synsets": ("predictions",),
+    **dict.fromkeys(("blacklist", "random_seed"), ("network", "maps", "predictions")),
 }
 SOURCE_WORDS = {
     "network": "--checkpoint or --model",
     "maps": "--maps",
     "predictions": "--predictions",
+    "seeds": "--seeds",
 }
+
+
+def named_source(**named: object) -> str:
+    """Which of the sources is named: `network`, `predictions`, `maps` or `seeds`.
+
+    Raises:
+        UsageError: unless exactly one is.
+    """
+    found = [source for source, value in named.items() if value]
+    if len(found) != 1:
+        raise UsageError(
+            "name one source: a network (--checkpoint or --model), --predictions FILE, --maps DIR or --seeds DIR"
+        )
+    return found[0]
 
 
 def refuse_options_of_others(context: typer.Context, source: str) -> None:
@@ -112,6 +128,20 @@ def _fractions(option: str, text: str) -> list[float]:
             raise UsageError(f"{option}: {word} is not a fraction in 0-1")
         values.append(value)
     return values
+
+
+def listed_classes(text: str | None) -> tuple[str, ...]:
+    """The names of `--classes cat,dog`.
+
+    Raises:
+        UsageError: if the option names none.
+    """
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: give names, parted by commas")
+    return names
 
 
 def listed_synsets(path: Path | None) -> Sequence[str] | None:
