@@ -11,6 +11,7 @@ import torch
 
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
+from wsloc.inputs.annotations.restricting import only_classes, restricted
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -39,6 +40,7 @@ def train(
     options: Mapping[str, bool | int | float | str] | None = None,
     init: str | Path | None = None,
     validation: str | Path | None = None,
+    classes: Sequence[str] = (),
     device: str | torch.device = "cpu",
     workers: int = 1,
     resume: bool = False,
@@ -57,7 +59,7 @@ def train(
 
     Args:
         method: key of `METHODS`: `gap`, `ep`, `bew` or `ficklenet`.
-        data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
+        data: folder per class, Tiny ImageNet's layout, a CSV `image,label`, or any other of the annotation formats.
         output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
             left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
@@ -65,6 +67,8 @@ def train(
         init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
             torchvision's; None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
+        classes: labels that are learnt alone, of both sets; images that show none of them are left out. Empty for
+            all.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
         resume: go on from the `.resume.pt` of an interrupted run with the same arguments. It ends with the
@@ -95,6 +99,7 @@ def train(
             method,
             Path(data),
             None if validation is None else Path(validation),
+            classes,
             recipe=recipe or Recipe(),
             options=options or {},
             init=init if init is None or init == DEFAULT_WEIGHTS else Path(init),
@@ -119,6 +124,7 @@ class _Run:
         method: str,
         data: Path,
         validation: Path | None,
+        classes: Sequence[str],
         *,
         recipe: Recipe,
         options: Mapping[str, bool | int | float | str],
@@ -142,8 +148,12 @@ class _Run:
         self.snapshot_every = snapshot_every
         self.files = files
         self.samples = read_annotations(data)
+        if classes:
+            self.samples = only_classes(self.samples, classes, str(data))
         self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
-        self.validation = None if validation is None else _fitting(validation, self.classes)
+        self.validation = (
+            None if validation is None else _fitting(validation, self.classes, only=bool(classes))
+        )
         require_pictures([*self.samples, *(self.validation or [])])
         self.data = {
             "name": data.resolve().name,
@@ -324,9 +334,13 @@ def _at_least_two(classes: Classes, place: Path) -> Classes:
     return classes
 
 
-def _fitting(place: Path, classes: Classes) -> list[Sample]:
-    """The samples of a data set, all of whose labels the network has."""
+def _fitting(place: Path, classes: Classes, *, only: bool) -> list[Sample]:
+    """The samples of a data set, all of whose labels the network has, or those labels `only`."""
     samples = read_annotations(place)
+    if only:
+        samples = restricted(samples, set(classes.ids).__contains__).samples
+        if not samples:
+            raise TrainingError(f"{place}: none of its images shows one of the training classes")
     unknown = sorted({label for sample in samples for label in sample.labels} - set(classes.ids))
     if unknown:
         more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5} more"

@@ -12,7 +12,6 @@ from wsloc.cli.console import Talk
 from wsloc.cli.eval_options import (
     asked_maps,
     asked_rules,
-    listed_classes,
     listed_synsets,
     named_source,
     refuse_options_of_others,
@@ -40,6 +39,7 @@ from wsloc.cli.options import (
     VerboseOption,
     WeightsOption,
     WorkersOption,
+    listed_classes,
     scale_list,
 )
 from wsloc.errors import UsageError

@@ -130,20 +130,6 @@ def _fractions(option: str, text: str) -> list[float]:
     return values
 
 
-def listed_classes(text: str | None) -> tuple[str, ...]:
-    """The names of `--classes cat,dog`.
-
-    Raises:
-        UsageError: if the option names none.
-    """
-    if text is None:
-        return ()
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise UsageError(f"--classes {text!r} names no class: give names, parted by commas")
-    return names
-
-
 def listed_synsets(path: Path | None) -> Sequence[str] | None:
     """The wnids of a synset list, in its order."""
     if path is None:

@@ -23,6 +23,7 @@ from wsloc.cli.options import (
     RandomSeedOption,
     VerboseOption,
     WorkersOption,
+    listed_classes,
 )
 from wsloc.cli.training_options import (
     AccumulateOption,
@@ -76,7 +77,8 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="A folder per class, Tiny ImageNet's layout, or a CSV `image,label[;label...]`.",
+            help="A folder per class, Tiny ImageNet's layout, a CSV `image,label[;label...]`, VOC's or COCO's, or a "
+            "folder of images and masks (labels are what is in the masks), or a list in it.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The checkpoint to write.")],
@@ -87,6 +89,15 @@ def train(
             metavar="DATA",
             help="Keep the epoch with the lowest error on these images.",
             show_default="keep the last epoch",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="NAME,NAME",
+            help="Learn these classes alone; images that show none of them are left out.",
+            show_default="all",
         ),
     ] = None,
     recipe: RecipeOption = "small",
@@ -231,6 +242,7 @@ def train(
             options=only_given(options),
             init=init,
             validation=validation,
+            classes=listed_classes(classes),
             device=place,
             workers=workers,
             resume=resume,

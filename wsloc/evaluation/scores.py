@@ -254,10 +254,7 @@ class Scores:
             cells = maps if isinstance(maps, np.ndarray) else maps[label]
             self.add_curves(row, name, place, normalized_map(resized_map(cells)))
         if not isinstance(maps, np.ndarray):
-            positive = {label: np.maximum(maps[label], 0) for label in self.labels(row)}
-            self.add_masks(
-                row, name, {label: cells / (cells.max() or 1) for label, cells in positive.items()}
-            )
+            self.add_masks(row, name, {label: maps[label] for label in self.labels(row)}, scaled=True)
 
     def add_curves(self, row: int, name: str, place: int, values: npt.NDArray[np.float64]) -> None:
         """Add the map (224, 224), 0-1, of label `place` of an image to the curves."""
@@ -267,18 +264,33 @@ class Scores:
         if name in self.pixels and self.samples[row].masks:
             self.pixels[name].update(values, self._mask(row), self.ids[row])
 
-    def add_masks(self, row: int, name: str, maps: Mapping[int, npt.NDArray[np.floating]]) -> None:
-        """Add the maps (h, w), 0-1, of an image's labels to the masks' mean IoU; they cover the whole image."""
+    def add_masks(
+        self, row: int, name: str, maps: Mapping[int, npt.NDArray[np.floating]], *, scaled: bool = False
+    ) -> None:
+        """Add the maps of an image's labels to the masks' mean IoU.
+
+        Args:
+            row: of the image; nothing is added if it has no mask.
+            name: of the map.
+            maps: (h, w) by class index, 0-1; they cover the whole image.
+            scaled: whether each is to be divided by its maximum first, at the size of the mask, as seeds are.
+
+        Raises:
+            DataError: if the mask cannot be read, or holds a value that stands for no class.
+        """
         if name not in self.sweeps or self.mask_truth is None or not self.samples[row].masks:
             return
         truth = self.mask_truth.read(self.samples[row])
-        height, width = truth.shape
         numbers = {label: self.mask_truth.number(label) for label in maps}
         known = {label: number for label, number in numbers.items() if number is not None}
-        if not known:  # of classes that the masks do not have: all of it is background
-            self.sweeps[name].update(truth, np.zeros((1, height, width), np.float32), [1], self.ids[row])
+        if not known:  # of no class that a mask has: all of it is background
+            self.sweeps[name].update(truth, np.zeros((1, *truth.shape)), [1], self.ids[row])
             return
-        cells = np.stack([map_in_image(maps[label], (height, width)) for label in known])
+        cells = np.stack([map_in_image(maps[label], (truth.shape[0], truth.shape[1])) for label in known])
+        if scaled:
+            cells = cells.clip(0)
+            highest = cells.max(axis=(1, 2), keepdims=True)
+            cells /= np.where(highest > 0, highest, 1)
         self.sweeps[name].update(truth, cells, list(known.values()), self.ids[row])
 
     def give_up_masks(self, reason: str) -> None:
