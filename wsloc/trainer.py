@@ -59,16 +59,14 @@ def train(
 
     Args:
         method: key of `METHODS`: `gap`, `ep`, `bew` or `ficklenet`.
-        data: folder per class, Tiny ImageNet's layout, a CSV `image,label`, or any other of the annotation formats.
-        output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
-            left there is replaced.
+        data: a folder per class, a CSV `image,label`, or any other of the annotation formats.
+        output: the checkpoint to write; without `resume`, what an earlier training left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
         options: of the method, in place of its defaults.
         init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
             torchvision's; None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
-        classes: labels that are learnt alone, of both sets; images that show none of them are left out. Empty for
-            all.
+        classes: labels that are learnt alone; images that show none of them are left out. Empty for all.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
         resume: go on from the `.resume.pt` of an interrupted run with the same arguments. It ends with the
@@ -76,8 +74,7 @@ def train(
             training is left as it is, and where there is none either, training begins.
         half: keep the weights as float16.
         snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
-        on_start: called once, with the epochs that a resumed or finished training has behind it, and how many there
-            are in all.
+        on_start: called once, with the epochs that a resumed training has behind it, and how many there are.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
         on_warning: called with what goes wrong without ending the training: lambda that has collapsed.
