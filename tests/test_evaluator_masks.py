@@ -196,7 +196,7 @@ def test_what_cannot_be_scored_is_refused(
         evaluate_localization(localizer, None, Annotated(data, classes=("stranger",)), maps=["cam"])
     for path in (data / "masks").iterdir():
         Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / path.name)
-    with pytest.raises(DataError, match=r"0\.png: 3 x 3 pixels.* \(and so have all 4 failed\)"):
+    with pytest.raises(DataError, match=r"0\.png: 3 x 3 pixels.* \(all 4 images have failed\)"):
         evaluate_seeds(tmp_path, Annotated(data))
 
 

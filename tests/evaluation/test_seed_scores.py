@@ -7,6 +7,7 @@ import pytest
 
 from tests.evaluation.example_seeds import scored, write
 from wsloc.errors import DataError
+from wsloc.records import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,12 +65,12 @@ def test_a_true_mask_that_cannot_be_read_counts_nowhere(tmp_path: Path) -> None:
     assert (scores.matrix.counts() == before).all()
 
 
-def test_if_everything_fails_the_first_reason_is_the_error(tmp_path: Path) -> None:
+def test_if_everything_fails_the_most_telling_reason_is_the_error(tmp_path: Path) -> None:
     scores = scored(tmp_path)
     scores.require_any()
     scores.images.clear()
     with pytest.raises(DataError, match=r"^c: has no seeds$"):
         scores.require_any()
-    scores.failures *= 2
-    with pytest.raises(DataError, match=r"c: has no seeds \(and so have all 2 failed\)"):
+    scores.failures.append(Failure("d", "d.png: 3 x 1 pixels"))
+    with pytest.raises(DataError, match=r"^d\.png: 3 x 1 pixels \(all 2 images have failed\)$"):
         scores.require_any()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from wsloc.metrics.segmentation import MaskFigures
     from wsloc.records import Sample
 
+NO_SEEDS = ": has no seeds"
+
 
 @dataclass(frozen=True, slots=True)
 class SeedImage:
@@ -77,7 +79,7 @@ class SeedScores:
         except DataError as error:
             self.failures.append(Failure(sample.image, str(error)))
             return
-        reason = f"{sample.image}: has no seeds"
+        reason = f"{sample.image}{NO_SEEDS}"
         if path is not None:
             try:
                 counts = self.matrix.update(truth, self.read(path), str(path))
@@ -104,8 +106,11 @@ class SeedScores:
             DataError: if every image has failed.
         """
         if not self.images and self.failures:
-            more = f" (and so have all {len(self.failures):,} failed)" if len(self.failures) > 1 else ""
-            raise DataError(self.failures[0].error + more)
+            errors = [failure.error for failure in self.failures]
+            telling = next((error for error in errors if not error.endswith(NO_SEEDS)), errors[0])
+            raise DataError(
+                telling + (f" (all {len(errors):,} images have failed)" if len(errors) > 1 else "")
+            )
 
     def figures(self) -> MaskFigures:
         """Each class's figures over all images; ignored pixels are misses."""
