@@ -103,8 +103,8 @@ def load(
         set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
     set_drawing(network, random_seed, count=draws, drop_rate=drop_rate, mode=infer_mode)
-    if target_layer is not None and not isinstance(source, nn.Module):
-        network = _hooked(network, target_layer)
+    if not isinstance(source, nn.Module) and (target_layer is not None or network.attended_layer):
+        network = _hooked(network, target_layer or network.attended_layer)
     return replace(
         localizer,
         network=network,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import UnsupportedError
-from wsloc.methods import bew, cam, ep, ficklenet
+from wsloc.methods import bew, cam, ep, ficklenet, gain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ class Method(Protocol):
         """What it shows: (N, P, h, w) for classes (N, P)."""
 
 
-METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew, "ficklenet": ficklenet}
+METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew, "ficklenet": ficklenet, "gain": gain}
 
 
 @dataclass(frozen=True, slots=True)
