@@ -11,6 +11,7 @@ import torch
 
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
+from wsloc.inputs.annotations.restricting import only_classes, restricted
 from wsloc.inputs.extra_supervision import extra_record, find_extra
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS, option_warning, settled_options
@@ -44,6 +45,7 @@ def train(
     options: Mapping[str, bool | int | float | str] | None = None,
     init: str | Path | None = None,
     validation: str | Path | None = None,
+    classes: Sequence[str] = (),
     extra: ExtraSource | None = None,
     device: str | torch.device = "cpu",
     workers: int = 1,
@@ -63,14 +65,14 @@ def train(
 
     Args:
         method: key of `METHODS`: `gap`, `ep`, `bew`, `ficklenet` or `gain`.
-        data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
-        output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
-            left there is replaced.
+        data: a folder per class, a CSV `image,label`, or any other of the annotation formats.
+        output: the checkpoint to write; without `resume`, what an earlier training left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
         options: of the method, in place of its defaults.
         init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
             torchvision's; None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
+        classes: labels that are learnt alone; images that show none of them are left out. Empty for all.
         extra: masks or boxes of some of the training images; for `gain`.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
@@ -87,8 +89,7 @@ def train(
     Raises:
         DataError: if the data cannot be read.
         UnsupportedError: if backbone or device are not known, or the backbone does not fit the method.
-        TrainingError: if the method is unknown, the classes or the image size do not fit, the loss is not finite,
-            or what is to be resumed is damaged or was made with other arguments.
+        TrainingError: if method, classes, image size or what is to be resumed do not fit, or a loss is not finite.
         OutputError: if nothing can be written beside `output`; found out before the first step.
     """
     place = resolve_device(device)
@@ -98,6 +99,7 @@ def train(
             method,
             Path(data),
             validation if validation is None else Path(validation),
+            classes,
             extra=extra,
             recipe=recipe or Recipe(),
             options=options or {},
@@ -124,6 +126,7 @@ class _Run:
         method: str,
         data: Path,
         validation: Path | None,
+        classes: Sequence[str],
         *,
         extra: ExtraSource | None,
         recipe: Recipe,
@@ -150,8 +153,12 @@ class _Run:
         self.watched = watched
         self.files = files
         self.samples = read_annotations(data)
+        if classes:
+            self.samples = only_classes(self.samples, classes, str(data))
         self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
-        self.validation = None if validation is None else _fitting(validation, self.classes)
+        self.validation = (
+            None if validation is None else _fitting(validation, self.classes, only=bool(classes))
+        )
         require_pictures([*self.samples, *(self.validation or [])])
         if extra is not None and method not in GUIDED:
             raise TrainingError(f"{method} makes no use of masks or boxes: train {' or '.join(GUIDED)}")
@@ -348,9 +355,13 @@ def _at_least_two(classes: Classes, place: Path) -> Classes:
     return classes
 
 
-def _fitting(place: Path, classes: Classes) -> list[Sample]:
-    """The samples of a data set, all of whose labels the network has."""
+def _fitting(place: Path, classes: Classes, *, only: bool) -> list[Sample]:
+    """The samples of a data set, all of whose labels the network has, or those labels `only`."""
     samples = read_annotations(place)
+    if only:
+        samples = restricted(samples, set(classes.ids).__contains__).samples
+        if not samples:
+            raise TrainingError(f"{place}: none of its images shows one of the training classes")
     unknown = sorted({label for sample in samples for label in sample.labels} - set(classes.ids))
     if unknown:
         more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5} more"

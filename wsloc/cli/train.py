@@ -43,6 +43,7 @@ from wsloc.cli.options import (
     RandomSeedOption,
     VerboseOption,
     WorkersOption,
+    listed_classes,
 )
 from wsloc.cli.training_options import (
     AccumulateOption,
@@ -68,6 +69,8 @@ from wsloc.cli.training_options import (
     ShorterSideOption,
     SmallestCropOption,
     TrainingBatchSizeOption,
+    TrainingClassesOption,
+    TrainingDataArgument,
     TrainingImageSizeOption,
     WarmupOption,
     WeightDecayOption,
@@ -94,13 +97,7 @@ def train(
             help="gap (the plain baseline), ep (Entropy Pooling), bew (with branches, too), ficklenet or gain.",
         ),
     ],
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="A folder per class, Tiny ImageNet's layout, or a CSV `image,label[;label...]`.",
-        ),
-    ],
+    data: TrainingDataArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The checkpoint to write.")],
     validation: Annotated[
         Path | None,
@@ -111,6 +108,7 @@ def train(
             show_default="keep the last epoch",
         ),
     ] = None,
+    classes: TrainingClassesOption = None,
     recipe: RecipeOption = "small",
     init: InitOption = None,
     backbone: BackboneOption = None,
@@ -289,6 +287,7 @@ def train(
             options=only_given(options),
             init=init,
             validation=validation,
+            classes=listed_classes(classes),
             extra=extra,
             device=place,
             workers=workers,
