@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wsloc.errors import DataError
-from wsloc.inputs.class_values import VOC_CLASSES, class_values
+from wsloc.inputs.class_values import class_values
+from wsloc.inputs.mask_classes import VOC_NAMES
 from wsloc.records import Classes
 
 
@@ -15,7 +16,7 @@ def named(*names: str) -> Classes:
 
 def test_voc_classes_have_their_own_numbers() -> None:
     assert class_values(named("cat", "cow", "dog", "horse", "sheep")) == (8, 10, 12, 13, 17)
-    assert class_values(named(*VOC_CLASSES)) == tuple(range(1, 21))
+    assert class_values(named(*VOC_NAMES)) == tuple(range(1, 21))
 
 
 def test_names_in_words_count_where_ids_are_machine_names() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -169,3 +170,14 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     for extra in (ExtraSample(sample, ((0, 1),), broken), ExtraSample(sample, (), None, (), broken)):
         with pytest.raises(DataError, match=r"broken.png: this .* cannot be read"):
             _ = extra.regions(SIZE) if extra.mask else extra.salient(SIZE)
+
+
+def test_a_list_of_values_beside_the_masks_is_followed(samples: list[Sample], tmp_path: Path) -> None:
+    masks = save_masks(tmp_path / "masks", range(10))
+    entries = [{"value": 12, "class_id": "cat"}, {"value": 8, "class_id": "dog"}]  # not as VOC has them
+    (masks / "classes.json").write_text(json.dumps({"classes": entries}))
+    found = find_extra(samples, CLASSES, ExtraSource(masks))
+    assert found[9].values == ((1, 8), (0, 12))
+    (masks / "classes.json").write_text(json.dumps({"classes": entries[:1]}))
+    with pytest.raises(DataError, match="has no value for the class dog"):
+        find_extra(samples, CLASSES, ExtraSource(masks))

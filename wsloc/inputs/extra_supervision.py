@@ -16,7 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from wsloc.errors import DataError, TrainingError
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match
-from wsloc.inputs.class_values import VOID, class_values
+from wsloc.inputs.class_values import class_values
+from wsloc.inputs.mask_classes import FILE_NAME, IGNORE, read_mask_classes
 from wsloc.inputs.masks import read_mask
 from wsloc.words import printable
 
@@ -33,7 +34,8 @@ class ExtraSource:
     """Where extra supervision is found, and how much of it is used.
 
     Attributes:
-        masks: folder of label maps `<image without extension>.png`: class values as `class_values` has them, 255 void.
+        masks: folder of label maps `<image without extension>.png`: class values as its `classes.json` says, else as
+            `class_values` has them; 255 is void.
         boxes: annotations with boxes, in any of the formats.
         saliency: folder of gray pictures `<image without extension>.png`, 0-255, for the images with boxes.
         fraction: share of the training images, above 0 and at most 1, whose extra labels are used; None for all that
@@ -100,7 +102,7 @@ class ExtraSample:
             _demand_size(self.mask, labels.shape, size)
             values = np.array([value for _, value in self.values], np.uint8)[:, None, None]
             found = (labels == values).astype(np.uint8)  # (P, H, W)
-            return np.where(labels == VOID, np.uint8(VOID), found)
+            return np.where(labels == IGNORE, np.uint8(IGNORE), found)
         classes = self.class_index
         found = np.zeros((len(classes), *size), np.uint8)
         for index, (x0, y0, x1, y1) in self.boxes:
@@ -156,7 +158,7 @@ def find_extra(
         order = order[: max(1, round(source.fraction * len(samples)))]
     salient = {} if source.saliency is None else _files(samples, source.saliency, PICTURES)
     index = {class_id: place for place, class_id in enumerate(classes.ids)}
-    values = class_values(classes)
+    values = _values(classes, source.masks)
     found: dict[int, ExtraSample] = {}
     for number, place in enumerate(order.tolist()):
         sample = samples[place]
@@ -183,6 +185,17 @@ def extra_record(extra: Sequence[ExtraSample], per_step: int) -> dict[str, int |
         "extra_per_step": per_step,
         "extra_sha256": hashlib.sha256(listing.encode()).hexdigest(),
     }
+
+
+def _values(classes: Classes, masks: Path | None) -> tuple[int, ...]:
+    """What stands for each class in the masks: by a `classes.json` beside them, else by the usual numbering."""
+    if masks is None or not (masks / FILE_NAME).is_file():
+        return class_values(classes)
+    numbered = {entry.class_id: entry.value for entry in read_mask_classes(masks / FILE_NAME)}
+    missing = sorted(set(classes.ids) - set(numbered))
+    if missing:
+        raise DataError(f"{masks / FILE_NAME}: has no value for the class {missing[0]}")
+    return tuple(numbered[class_id] for class_id in classes.ids)
 
 
 def _files(samples: Sequence[Sample], folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
