@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from wsloc.outputs.line_log import LineLog
 from wsloc.outputs.manifest import write_manifest
 from wsloc.outputs.paths import refuse_clashes
 from wsloc.outputs.predictions import json_line
+from wsloc.outputs.seed_files.coverage import coverage_values
 from wsloc.outputs.seed_files.earlier_seeds import clear_earlier_seeds
 from wsloc.outputs.seed_files.formats import EIGHT_BITS, OF_A_RUN, SEED_FORMATS
 from wsloc.outputs.seed_files.image_list import write_image_list
@@ -142,7 +143,7 @@ def run_seeds(
     )
     with closing(observe_batch(localizer, batch, request, plan) for batch in batches) as observed:
         log = write_seeds(observed, maker, numbering, options, on_batch)
-    tally = _finish(log, numbering, options)
+    tally = finish_seeds(log, numbering, options)
     seconds = time.perf_counter() - clock
     manifest = write_manifest(
         options.folder,
@@ -158,7 +159,7 @@ def run_seeds(
         foreground=str(plan.foreground),
         background=str(plan.background),
         predicted=tally.predicted,
-        coverage=asdict(tally.coverage),
+        coverage=coverage_values(tally.coverage, numbering),
     )
     return SeedSummary(
         len(files), tally.failures, tally.predicted, tally.coverage, plan, numbering, seconds, manifest
@@ -217,7 +218,7 @@ def _line(seeds: ImageSeeds | Failure, numbering: Numbering) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tally:
+class SeedTally:
     """What is counted over a log: `SeedSummary` has the same."""
 
     failures: tuple[Failure, ...]
@@ -225,8 +226,13 @@ class _Tally:
     coverage: Coverage
 
 
-def _finish(log: Path, numbering: Numbering, options: SeedOptions) -> _Tally:
-    """Count the lines of a log, and write the files that there are one a run."""
+def finish_seeds(log: Path, numbering: Numbering, options: SeedOptions) -> SeedTally:
+    """Count the lines of a log, and write the files that there are one a run.
+
+    Raises:
+        DataError: if the log cannot be read.
+        OutputError: if a file cannot be written.
+    """
     coverage = SeedCoverage(numbering.values)
     failures: list[Failure] = []
     predicted = 0
@@ -242,4 +248,4 @@ def _finish(log: Path, numbering: Numbering, options: SeedOptions) -> _Tally:
     for name in options.formats:
         if name in OF_A_RUN:
             OF_A_RUN[name](lines_of(log), numbering, options.folder)
-    return _Tally(tuple(failures), predicted, coverage.result())
+    return SeedTally(tuple(failures), predicted, coverage.result())

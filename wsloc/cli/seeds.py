@@ -193,7 +193,7 @@ def seeds(
 
 def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
     """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
-    from dataclasses import asdict
+    from wsloc.outputs.seed_files.coverage import coverage_values
 
     for failure in summary.failures[:FAILURES_SHOWN]:
         talk.error(f"failed: {failure.error}")
@@ -246,7 +246,7 @@ def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "predicted": summary.predicted,
             "numbering": "voc" if summary.numbering.is_voc else "class_index + 1",
-            "coverage": asdict(coverage),
+            "coverage": coverage_values(coverage, summary.numbering),
             "seconds": round(summary.seconds, 3),
         }
     )

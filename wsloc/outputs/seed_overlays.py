@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 OPACITY = 0.6  # of a class's colour
+LINE = (255, 255, 255)  # round each area: some of VOC's colours are nearly black
 VEIL = 0.8  # of what is ignored: the picture shines through, no class's colour is like it
 
 
 def draw_seeds(picture: Pixels, seeds: ImageSeeds, numbering: Numbering) -> Image.Image:
-    """A picture whose pixels of a class have its colour, and ignored ones VOC's pale yellow; background is as it was.
+    """A picture whose pixels of a class have its colour, and ignored ones VOC's pale yellow, with a line round each.
 
     Args:
         picture: uint8 (H', W', 3), upright RGB; may be smaller than the seeds, which are then thinned out.
@@ -44,6 +45,7 @@ def draw_seeds(picture: Pixels, seeds: ImageSeeds, numbering: Numbering) -> Imag
     colours, opacity = _paint(numbering.of_seeds(seeds))
     covered = opacity[mask][..., None]  # (h, w, 1)
     blended = canvas * (1 - covered) + colours[mask] * covered
+    blended[cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0] = LINE
     image = Image.fromarray(with_margin(np.rint(blended).astype(np.uint8)))
     font_size = round(12 + max(0, min(image.size) - SHORTEST_SIDE) / 40)
     draw_tags(image, _tags(mask, seeds, numbering, colours), font_size, (width, height))
