@@ -21,12 +21,27 @@ def encode(labels: npt.NDArray[np.uint8], values: Sequence[int]) -> list[str]:
     return [code["counts"].decode("ascii") for code in codes]
 
 
-def decode(counts: Sequence[str], image_size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Which pixels each code holds: 0 or 1, (height, width, V).
+def decode(counts: str, image_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Which pixels a code holds, (height, width); not by pycocotools, which warns of itself under NumPy 2.
+
+    A run's length is written in digits of 5 bits, the lowest first, each a character from `0` on, with 32 added
+    to all but the last one; from the fourth run on it is the difference to the last run but one.
 
     Raises:
-        ValueError: if a code is no code of an image of this (height, width).
+        ValueError: if it is no code of an image of this (height, width).
     """
-    codes = [{"size": list(image_size), "counts": text.encode("ascii")} for text in counts]
-    found: npt.NDArray[np.uint8] = coco_mask.decode(codes)
-    return found
+    height, width = image_size
+    characters = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - ord("0")
+    ends = np.flatnonzero(characters < 32)
+    if not len(ends) or ends[-1] != len(characters) - 1 or characters.min() < 0 or characters.max() > 63:
+        raise ValueError("is no run-length code")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    digits = ends - starts + 1
+    places = np.arange(len(characters)) - np.repeat(starts, digits)
+    runs = np.add.reduceat((characters & 31) << (5 * places), starts)
+    runs -= np.where(characters[ends] & 16, 1 << (5 * digits), 0)  # the last digit's highest bit is the sign
+    runs[1::2], runs[2::2] = runs[1::2].cumsum(), runs[2::2].cumsum()
+    if runs.min() < 0 or runs.sum() != height * width:
+        raise ValueError(f"is no run-length code of {width} x {height} pixels")
+    held = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return held.reshape(width, height).T

@@ -46,9 +46,8 @@ def write_sec(lines: SeedLines, folder: Path) -> None:
 
 def cues_of(line: SeedLine) -> npt.NDArray[np.int64]:
     """The cues (3, n) of an image: its seeds at the cells' centres, ignored ones left out."""
-    height, width = line.image_size
-    cells = (2 * np.arange(GRID) + 1) / (2 * GRID)
-    seeds = line.seed_mask()[np.ix_((cells * height).astype(int), (cells * width).astype(int))]
+    rows, columns = ((2 * np.arange(GRID) + 1) * side // (2 * GRID) for side in line.image_size)
+    seeds = line.seed_mask()[np.ix_(rows, columns)]
     rows, columns = np.nonzero(seeds != IGNORE)
     return np.stack([seeds[rows, columns], rows, columns])
 

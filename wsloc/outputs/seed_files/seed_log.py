@@ -70,11 +70,18 @@ class SeedLine:
         return file_name(self.image)
 
     def seed_mask(self) -> npt.NDArray[np.int64]:
-        """The seeds in the numbers of the areas, (height, width)."""
-        areas = (*self.classes, self.background, self.ignore)
-        held = decode([area.counts for area in areas], self.image_size)  # (height, width, V)
-        values: npt.NDArray[np.int64] = np.array([area.value for area in areas])[held.argmax(axis=2)]
-        return values
+        """The seeds in the numbers of the areas, (height, width).
+
+        Raises:
+            DataError: if a code is damaged.
+        """
+        seeds = np.full(self.image_size, self.ignore.value, np.int64)
+        for area in (*self.classes, self.background):
+            try:
+                seeds[decode(area.counts, self.image_size)] = area.value
+            except ValueError as error:
+                raise DataError(f"{self.image}: its code in the log {error}") from error
+        return seeds
 
 
 SeedLines = Callable[[], Iterator[SeedLine]]
