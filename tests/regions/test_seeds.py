@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import wsloc
@@ -16,11 +17,9 @@ MEAN = np.array([[[0.2, 0.1, 0.3, 0.9]], [[0.3, 0.9, 0.3, 0.0]]])
 MAPS = np.array([[[2.0, 1.0, 0.4, 0.2, 0.0]], [[0.0, 10.0, 1.0, 3.0, 1.0]]], np.float32)
 
 
-def seeds(foreground: str, background: str, **options: object) -> list[int]:
-    found: list[int] = make_seeds(MAPS, [3, 7], foreground=foreground, background=background, **options)[
-        0
-    ].tolist()  # type: ignore[arg-type]  # tests
-    return found
+def seeds(foreground: str, background: str, saliency: npt.NDArray[np.float64] | None = None) -> list[int]:
+    found = make_seeds(MAPS, [3, 7], foreground=foreground, background=background, saliency=saliency)
+    return [int(value) for value in found[0]]
 
 
 def test_the_highest_of_those_that_claim_has_the_pixel() -> None:

@@ -228,6 +228,9 @@ def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
         f"{coverage.foreground:.1%} of all pixels are of a class, {coverage.background:.1%} background, "
         f"{coverage.ignore:.1%} ignored"
     )
+    without = sum(found.without_pixels for found in coverage.classes)
+    if without:
+        talk.note(f"labels without a pixel: {without} (their maps are empty, or other classes' are higher)")
     done = summary.images - len(summary.failures)
     if summary.predicted:
         talk.note(

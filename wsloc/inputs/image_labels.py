@@ -75,9 +75,9 @@ def labels_of_images(
         count, names = len(matching.unmatched_samples), first_names(matching.unmatched_samples, SHOWN)
         notes.append(f"{source}: labels of {count:,} images that are not among those given: {names}")
     if others:
-        named = [f"{label} ({count:,} images)" for label, count in others.most_common()]
+        named = [f"{label} ({count:,})" for label, count in others.most_common()]
         notes.append(
-            f"{source}: labels that are no class of the network, left out: {first_names(named, SHOWN)}"
+            f"{source}: labels that are no class of the network, left out (images): {first_names(named, SHOWN)}"
         )
     return ImageLabels(by_image, errors, tuple(notes))
 

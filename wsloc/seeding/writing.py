@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from wsloc.files import write_bytes
 from wsloc.outputs.overlays import save_overlay
-from wsloc.outputs.seed_files.formats import FROM_LABELS, OVERLAYS, from_maps, seed_path
+from wsloc.outputs.seed_files.formats import FROM_LABELS, FROM_MAPS, OVERLAYS, seed_path
 from wsloc.outputs.seed_overlays import draw_seeds
 from wsloc.regions.frames import maps_to_image
 from wsloc.regions.seeds import normalized
@@ -48,12 +46,11 @@ class SeedWriter:
             if name in FROM_LABELS:
                 content = FROM_LABELS[name](seeds, self.numbering)
                 write_bytes(seed_path(self.folder, name, seeds.image), content)
-        holding_maps = from_maps(torch.from_numpy)
-        wanted = [name for name in self.formats if name in holding_maps]
+        wanted = [name for name in self.formats if name in FROM_MAPS]
         if wanted:
             maps = normalized(maps_to_image(seeds.activation_maps, seeds.image_size))
             for name in wanted:
-                content = holding_maps[name](seeds, self.numbering, maps)
+                content = FROM_MAPS[name](seeds, self.numbering, maps)
                 write_bytes(seed_path(self.folder, name, seeds.image), content)
         if picture is not None:
             save_overlay(

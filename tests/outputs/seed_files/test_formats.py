@@ -2,23 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from wsloc.outputs.seed_files.formats import (
     EIGHT_BITS,
     FROM_LABELS,
+    FROM_MAPS,
     OF_A_RUN,
     SEED_FORMATS,
     SUFFIXES,
-    from_maps,
     seed_path,
 )
 
 
 def test_every_format_is_written_in_one_place() -> None:
-    ways = (FROM_LABELS, from_maps(torch.from_numpy), OF_A_RUN)
+    ways = (FROM_LABELS, FROM_MAPS, OF_A_RUN)
     assert sorted(name for way in ways for name in way) == sorted(SEED_FORMATS)
-    assert set(SUFFIXES) == {*FROM_LABELS, *from_maps(torch.from_numpy)}
+    assert set(SUFFIXES) == {*FROM_LABELS, *FROM_MAPS}
     assert set(EIGHT_BITS) <= set(SUFFIXES)
 
 

@@ -25,7 +25,7 @@ def test_what_trainers_load_are_the_seeds(numbering: Numbering, place: int) -> N
         loaded = np.array(Image.open(BytesIO(content)))
         assert loaded.dtype == np.uint8
         assert (loaded == expected).all()
-    gray = cv2.imdecode(np.frombuffer(gray_png(found, numbering), np.uint8), cv2.IMREAD_GRAYSCALE)
+    gray = np.asarray(cv2.imdecode(np.frombuffer(gray_png(found, numbering), np.uint8), cv2.IMREAD_GRAYSCALE))
     assert (gray == expected).all()
 
 
@@ -50,5 +50,7 @@ def test_the_palette_is_vocs() -> None:
 
 
 def test_a_palette_read_as_gray_is_why_there_are_both() -> None:
-    turned = cv2.imdecode(np.frombuffer(palette_png(seeds(), VOC), np.uint8), cv2.IMREAD_GRAYSCALE)
+    turned = np.asarray(
+        cv2.imdecode(np.frombuffer(palette_png(seeds(), VOC), np.uint8), cv2.IMREAD_GRAYSCALE)
+    )
     assert not (turned == VOC.numbered(seeds())).all()

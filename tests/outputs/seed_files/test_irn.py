@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickletools
 from io import BytesIO
 from typing import Any
 
@@ -15,7 +16,7 @@ from wsloc.outputs.seed_files.irn import irn_npy
 def loaded(maps: Any, size: tuple[int, int], numbering: Any = PLAIN) -> dict[str, Any]:
     """What `numpy.load(...).item()` gives an IRN step."""
     found = seeds(np.zeros(size), class_indices=(0, 2))
-    content = irn_npy(found, numbering, maps, as_tensor=torch.from_numpy)
+    content = irn_npy(found, numbering, maps)
     values: dict[str, Any] = np.load(BytesIO(content), allow_pickle=True).item()
     return values
 
@@ -54,3 +55,14 @@ def test_the_next_step_of_irn() -> None:
 def test_a_map_of_zeros_stays_so() -> None:
     found = loaded(np.zeros((2, 8, 8), np.float32), (8, 8))
     assert not found["cam"].any()
+
+
+def test_the_file_is_the_same_every_time_and_for_both_numpys() -> None:
+    maps = np.random.default_rng(0).random((2, 9, 9), np.float32)
+    first, second = (irn_npy(seeds(np.zeros((9, 9))), PLAIN, maps.copy()) for _ in range(2))
+    assert first == second
+    stream = BytesIO(first)
+    np.lib.format.read_magic(stream)
+    np.lib.format.read_array_header_1_0(stream)
+    names = {argument for opcode, argument, _ in pickletools.genops(stream.read()) if opcode.name == "GLOBAL"}
+    assert names == {"numpy.core.multiarray _reconstruct", "numpy ndarray", "numpy dtype", "torch from_numpy"}

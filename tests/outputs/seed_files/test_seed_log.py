@@ -54,7 +54,7 @@ def test_numbers_above_a_byte_are_kept() -> None:
 
 def test_failures_stand_there_and_are_passed_over(tmp_path: Path) -> None:
     lines = (seed_line(seeds(), PLAIN), Failure("b.jpg", "is empty"), seed_line(seeds(image="c.jpg"), PLAIN))
-    path = write(tmp_path / "log", *map(line_values, lines))
+    path = write(tmp_path / "log", *(line_values(line) for line in lines))
     assert list(read_seed_log(path)) == list(lines)
     assert [line.image for line in lines_of(path)()] == ["a/b.jpg", "c.jpg"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.seed_files import coco_masks, sec_pickle
@@ -15,8 +14,6 @@ from wsloc.outputs.seed_files.psa import psa_npy
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import numpy.typing as npt
 
     from wsloc.outputs.seed_files.numbering import Numbering
     from wsloc.outputs.seed_files.seed_log import SeedLines
@@ -30,20 +27,14 @@ SUFFIXES = {"png": ".png", "gray": ".png", "irn": ".npy", "psa": ".npy", "npz": 
 FROM_LABELS: dict[str, Callable[..., bytes]] = {"png": palette_png, "gray": gray_png}
 """name -> `content(seeds, numbering)`."""
 
+FROM_MAPS: dict[str, Callable[..., bytes]] = {"irn": irn_npy, "psa": psa_npy, "npz": maps_npz}
+"""name -> `content(seeds, numbering, maps)`."""
+
 OF_A_RUN: dict[str, Callable[[SeedLines, Numbering, Path], None]] = {
     "sec": lambda lines, _numbering, folder: sec_pickle.write_sec(lines, folder),
     "coco": coco_masks.write_coco,
 }
 """name -> `write(lines, numbering, folder)`, for the formats of one file a run."""
-
-
-def from_maps(as_tensor: Callable[[npt.NDArray[Any]], object]) -> dict[str, Callable[..., bytes]]:
-    """The formats that hold maps: name -> `content(seeds, numbering, maps)`.
-
-    Args:
-        as_tensor: `torch.from_numpy`: this room knows arrays only.
-    """
-    return {"irn": partial(irn_npy, as_tensor=as_tensor), "psa": psa_npy, "npz": maps_npz}
 
 
 def seed_path(folder: Path, name: str, image: str) -> Path:

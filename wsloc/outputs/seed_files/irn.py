@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsloc.outputs.seed_files.pickled import pickled_npy
+from wsloc.outputs.seed_files.pickled import Tensor, pickled_npy
 from wsloc.regions.frames import maps_to_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
     from wsloc.outputs.seed_files.numbering import Numbering
@@ -20,12 +18,7 @@ if TYPE_CHECKING:
 STRIDE = 4
 
 
-def irn_npy(
-    seeds: ImageSeeds,
-    numbering: Numbering,
-    maps: npt.NDArray[np.float32],
-    as_tensor: Callable[[npt.NDArray[Any]], object],
-) -> bytes:
+def irn_npy(seeds: ImageSeeds, numbering: Numbering, maps: npt.NDArray[np.float32]) -> bytes:
     """IRN's `{"keys": ..., "cam": ..., "high_res": ...}` (Ahn et al., CVPR 2019).
 
         keys       int64 tensor (P,), from 0 without the background: its readers add 1
@@ -36,10 +29,9 @@ def irn_npy(
         seeds: of an image.
         numbering: of the classes.
         maps: float32 (P, height, width), 0-1, image frame.
-        as_tensor: `torch.from_numpy`: this room knows arrays only.
     """
     height, width = seeds.image_size
     coarse = maps_to_image(maps, (-(-height // STRIDE), -(-width // STRIDE)))
     coarse /= np.maximum(coarse.max(axis=(1, 2), keepdims=True), np.float32(1e-5))
     keys = np.array(numbering.of_seeds(seeds), np.int64) - 1
-    return pickled_npy({"keys": as_tensor(keys), "cam": as_tensor(coarse), "high_res": maps})
+    return pickled_npy({"keys": Tensor(keys), "cam": Tensor(coarse), "high_res": maps})
