@@ -139,7 +139,7 @@ def run_seeds(
         localizer.preprocessing,
         batch_size=options.batch_size,
         workers=options.workers if len(files) > options.batch_size else 0,  # nothing to read ahead
-        with_picture=options.overlays,
+        with_picture=options.overlays or plan.crf,
     )
     with closing(observe_batch(localizer, batch, request, plan) for batch in batches) as observed:
         log = write_seeds(observed, maker, numbering, options, on_batch)
@@ -158,6 +158,7 @@ def run_seeds(
         map=plan.map,
         foreground=str(plan.foreground),
         background=str(plan.background),
+        crf=plan.crf,
         predicted=tally.predicted,
         coverage=coverage_values(tally.coverage, numbering),
     )
@@ -201,7 +202,7 @@ def write_seeds(
             ) in lines:  # first: what the log does not know, the next run in this folder would not remove
                 log.write(line)
             written = [
-                pool.submit(writer.write, seeds, found.picture)
+                pool.submit(writer.write, seeds, found.picture if options.overlays else None)
                 for seeds, found in zip(made, batch, strict=True)
                 if not isinstance(seeds, Failure) and isinstance(found, ImageMaps)
             ]

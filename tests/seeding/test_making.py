@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from wsloc.records import Failure, ImageSeeds
 from wsloc.regions.frames import maps_to_image
@@ -83,3 +85,19 @@ def test_what_fails_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     failure = maker.make(found())
     assert isinstance(failure, Failure)
     assert "do not fit into memory" in failure.error
+
+
+def test_a_crf_sees_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def smooth(
+        mask: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], classes: int
+    ) -> npt.NDArray[np.uint8]:
+        asked.append((mask.shape, picture.shape, classes))
+        return mask * 0
+
+    monkeypatch.setattr("wsloc.seeding.making.smoothed_seeds", smooth)
+    maker = SeedMaker(replace(plan("max:0.2"), crf=True))
+    seeds = made(maker, replace(found(), picture=np.zeros((15, 25, 3), np.uint8)))
+    assert not seeds.seed_mask.any()
+    assert asked == [((30, 50), (15, 25, 3), 2)]

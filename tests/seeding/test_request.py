@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,3 +70,11 @@ def test_what_does_not_go_together_is_refused(gap: Localizer, fickle: Localizer)
         plan(gap, name="stochastic")
     with pytest.raises(UsageError, match="name the folder of the saliency maps"):
         plan(gap, background="saliency:0.06")
+
+
+def test_a_crf_needs_its_package(gap: Localizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pydensecrf", None)
+    monkeypatch.delitem(sys.modules, "pydensecrf.densecrf", raising=False)
+    with pytest.raises(UnsupportedError, match="needs the package pydensecrf2"):
+        plan_seeds(gap, SeedRequest(crf=True))
+    assert not plan_seeds(gap, SeedRequest()).crf

@@ -39,6 +39,7 @@ from wsloc.cli.options import (
 from wsloc.cli.seeds_options import (
     AnnotationFormatOption,
     BackgroundOption,
+    CrfOption,
     EveryClassOption,
     ForegroundOption,
     FormatsOption,
@@ -78,6 +79,7 @@ def seeds(
     map_name: MapOption = None,
     foreground: ForegroundOption = None,
     background: BackgroundOption = None,
+    crf: CrfOption = False,
     output_stride: OutputStrideOption = None,
     scales: ScalesOption = "1",
     flip: MirrorOption = False,
@@ -176,7 +178,7 @@ def seeds(
             files = [file for file in files if file.image in wanted.by_image]
     elif classes:
         wanted = resolve_choice(classes, localizer.classes)
-    request = SeedRequest(wanted, None if map_name is None else map_name.value, **rules)
+    request = SeedRequest(wanted, None if map_name is None else map_name.value, **rules, crf=crf)
     plan = plan_seeds(localizer, request)
     if model is not None and weights == "none":
         talk.note(f"{model} has random weights: its seeds mean nothing (for timing and tests)")
@@ -244,6 +246,7 @@ def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
             "map": summary.plan.map,
             "foreground": str(summary.plan.foreground),
             "background": str(summary.plan.background),
+            "crf": summary.plan.crf,
             "images": summary.images,
             "failed": len(summary.failures),
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],

@@ -81,6 +81,14 @@ BackgroundOption = Annotated[
         rich_help_panel=RULES,
     ),
 ]
+CrfOption = Annotated[
+    bool,
+    typer.Option(
+        "--crf/--no-crf",
+        help="Draw the seeds to the picture's edges with a dense CRF; needs `pip install 'wsloc[crf]'`.",
+        rich_help_panel=RULES,
+    ),
+]
 FormatsOption = Annotated[
     str,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsloc.errors import WslocError
 from wsloc.records import Failure, ImageSeeds
+from wsloc.regions.dense_crf import smoothed_seeds
 from wsloc.regions.frames import maps_to_image
 from wsloc.regions.seeds import make_seeds
 from wsloc.seeding.saliency import read_saliency
@@ -47,6 +48,8 @@ class SeedMaker:
                 mean=None if found.mean is None else maps_to_image(found.mean, found.image_size),
                 saliency=salient,
             )
+            if self.plan.crf and found.picture is not None:
+                mask = smoothed_seeds(mask, found.picture, len(found.maps))
         except WslocError as error:
             return Failure(found.image, f"{found.image}: {error}")
         except MemoryError:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsloc.errors import UnsupportedError, UsageError
 from wsloc.methods import MAPS, require_map
+from wsloc.regions.dense_crf import require_dense_crf
 from wsloc.regions.seeds import settled_rules
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ class SeedRequest:
         foreground: None for `stochastic:0.35` on FickleNet's map, `max:0.3` on an Entropy Pooling network's, `max:HIGH`
             beside a background of confidence, else `max:0.2`.
         background: None for `constant:0.2`, beside the foreground `auto` `rest`.
+        crf: whether a dense CRF draws the seeds to the picture's edges.
     """
 
     classes: int | ClassIndices | ImageLabels | None = None
     map: str | None = None
     foreground: SeedRule | None = None
     background: SeedRule | None = None
+    crf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,13 @@ class SeedPlan:
         map: key of `MAPS`.
         foreground: which pixels classes claim.
         background: which the background does.
+        crf: whether a dense CRF draws them to the picture's edges.
     """
 
     map: str
     foreground: SeedRule
     background: SeedRule
+    crf: bool = False
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -68,7 +73,8 @@ def plan_seeds(localizer: Localizer, request: SeedRequest) -> SeedPlan:
     """The plan of a request; what cannot be met is refused before any image is read.
 
     Raises:
-        UnsupportedError: if the network and the map, or the map and a rule, do not go together.
+        UnsupportedError: if the network and the map, or the map and a rule, do not go together, or a package is
+            missing.
         UsageError: if saliency is asked for without a folder.
     """
     name = request.map or seed_map(localizer)
@@ -86,4 +92,6 @@ def plan_seeds(localizer: Localizer, request: SeedRequest) -> SeedPlan:
         raise UnsupportedError(f"the rule {rules[0]} is for the map {MAXIMUM} (FickleNet), not for {name}")
     if rules[1].name == "saliency" and not rules[1].folder:
         raise UsageError(f"--background {rules[1]}: name the folder of the saliency maps, saliency:DIR:0.06")
-    return SeedPlan(name, *rules)
+    if request.crf:
+        require_dense_crf()
+    return SeedPlan(name, *rules, crf=request.crf)
