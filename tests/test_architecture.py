@@ -23,7 +23,8 @@ FLOORS = (
     ("request", "views"),
     ("localizer",),
     ("evaluation", "training"),
-    ("loader", "runner", "merger", "evaluator", "trainer"),
+    ("loader", "runner", "evaluator", "trainer"),
+    ("merger",),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

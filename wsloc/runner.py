@@ -97,6 +97,7 @@ class RunSummary:
         first: the first few records, for a table.
         without_mass: images whose map was empty, so that the box is the whole image.
         flat: images whose map has one value everywhere (a grid of 1 x 1, a blank picture).
+        map: name of the activation map.
         seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
     """
@@ -108,6 +109,7 @@ class RunSummary:
     first: tuple[Localization, ...]
     without_mass: int
     flat: int
+    map: str
     seconds: float
     manifest: Path
 
@@ -177,7 +179,7 @@ def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
     Raises:
         DataError: if the predictions cannot be read.
     """
-    found = tally_records(folder / PREDICTIONS)
+    found, manifest = tally_records(folder / PREDICTIONS), read_manifest(folder) or {}
     return RunSummary(
         images=found.images,
         skipped=skipped,
@@ -185,7 +187,8 @@ def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
         classes=dict(found.classes.most_common()),
         first=tuple(found.first),
         without_mass=found.without_mass,
-        flat=(read_manifest(folder) or {}).get("tallies", {}).get("flat", 0),
+        flat=manifest.get("tallies", {}).get("flat", 0),
+        map=manifest.get("run", {}).get("map", ""),
         seconds=seconds,
         manifest=folder / MANIFEST,
     )

@@ -21,13 +21,14 @@ from wsloc.cli.boxes import boxes
 from wsloc.cli.checkpoint_import import import_weights
 from wsloc.cli.eval import evaluate
 from wsloc.cli.inspect import inspect
+from wsloc.cli.merge import merge
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
 from wsloc.running.ranks import launched
 from wsloc.signals import Terminated, answer_signals, installed_answer
 from wsloc.words import printable
 
-HESITATION = 3.0  # seconds
+HESITATION = 10.0  # seconds; a busy machine takes some to end a process
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 
@@ -36,6 +37,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 LOADED = {
     "boxes": ("wsloc.loader", "wsloc.runner"),
     "eval": ("wsloc.evaluator",),
+    "merge": ("wsloc.merger",),
     "train": ("wsloc.trainer",),
     "inspect": ("wsloc.loader",),
     "import": ("wsloc.loader",),
@@ -142,6 +144,7 @@ def wsloc(
 
 app.command(cls=Command)(boxes)
 app.command(name="eval", cls=Command)(evaluate)
+app.command(cls=Command)(merge)
 app.command(cls=Command)(train)
 app.command(cls=Command)(inspect)
 app.command(name="import", cls=Command)(import_weights)

@@ -197,7 +197,7 @@ def boxes(
         summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
     if summary is None:  # the leading process speaks
         return
-    _report(talk, summary, map_used, output)
+    report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -259,7 +259,7 @@ def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
     return kept
 
 
-def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:
+def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
     """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
     if summary.skipped == summary.images:
         talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
@@ -288,7 +288,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         for prediction in record.predictions
     ]
     done = summary.images - len(summary.failures)
-    title = f"{map_name} boxes" + (
+    title = f"{summary.map} boxes" + (
         f" (the first {len(summary.first)} images)" if done > len(summary.first) else ""
     )
     if rows:
@@ -298,7 +298,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         {
             "output": str(output),
             "manifest": str(summary.manifest),
-            "map": map_name,
+            "map": summary.map,
             "images": summary.images,
             "skipped": summary.skipped,
             "failed": len(summary.failures),

@@ -42,12 +42,13 @@ class BoxesResults:
 
     Attributes:
         folder: of the results.
-        files: the images of the run that is asked for, those of other shards left out.
+        files: the images of the run that is asked for, those of other shards left out; None if they are not known,
+            and what stands there is not to be relied on.
         kinds: of `FILES_OF_AN_IMAGE` and `FILES_OF_A_RUN`, what that run writes.
     """
 
     folder: Path
-    files: Sequence[ImageFile]
+    files: Sequence[ImageFile] | None
     kinds: frozenset[str]
 
     def identity(self) -> Mapping[str, Any] | None:
@@ -59,6 +60,8 @@ class BoxesResults:
 
     def are_whole(self) -> bool:
         """Whether all files of that run are there, and no image has changed since its manifest was written."""
+        if self.files is None:
+            return False
         try:
             written = (self.folder / MANIFEST).stat().st_mtime
             records = read_predictions(self.folder / PREDICTIONS)

@@ -115,16 +115,20 @@ def read_predictions(path: Path) -> Iterator[Record]:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield _record(line, f"{path}, line {number}")
+                    yield parse_record(line, f"{path}, line {number}")
     except OSError as error:
         raise DataError(f"cannot read the predictions {path}: {error.strerror or error}") from error
 
 
-def _record(line: bytes, place: str) -> Record:
-    """The record of a line.
+def parse_record(line: bytes, place: str) -> Record:
+    """The record of a line of a predictions file.
+
+    Args:
+        line: with its line feed or without it.
+        place: file and line, for messages.
 
     Raises:
-        DataError: naming the place and what is wrong.
+        DataError: if it is malformed; names the place and what is wrong.
     """
     try:
         values = json.loads(line.decode("utf-8-sig"))

@@ -35,7 +35,7 @@ UNCOUNTED = frozenset(
     }
 )
 IMAGES = frozenset({"images", "image_ids", "image_files"})
-LONGEST_SHOWN = 24  # characters of a value in a message; digests are cut there
+LONGEST_SHOWN = 40  # characters of a value in a message; digests are cut there
 
 
 def run_identity(
