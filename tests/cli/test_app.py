@@ -22,6 +22,7 @@ import wsloc
 from wsloc.cli import app as module
 from wsloc.cli.app import ErrorBoundary, app
 from wsloc.errors import DataError, OutputError, UsageError, WslocError
+from wsloc.running.unfinished import logged_images
 from wsloc.signals import SignalAnswer, Terminated
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def stopped(
         options = ("--batch-size", 2, "--workers", 2, "--format", "npz", "-o", out, "--image-size", 32)
         runs[name] = (out, start("boxes", many, "--checkpoint", ep_checkpoint, *options))
     for name, (out, process) in runs.items():
-        log, deadline = out / "predictions.jsonl.partial", time.monotonic() + PATIENCE
+        log, deadline = out / ".wsloc-unfinished/rank-0.jsonl", time.monotonic() + PATIENCE
         while not log.exists() or log.read_bytes().count(b"\n") < 6:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
@@ -225,12 +226,12 @@ def test_a_signal_ends_a_run_in_good_order(
     assert (process.returncode, stdout, stderr) == (code, "", f"wsloc: {name}\n")
     with pytest.raises(ProcessLookupError):  # no worker is left
         os.killpg(process.pid, 0)
-    lines = (out / "predictions.jsonl.partial").read_text(encoding="utf-8").splitlines(keepends=True)
-    assert 6 <= len(lines) < 1500
-    for number, line in enumerate(lines):
-        assert line.endswith("\n")
-        assert json.loads(line)["image"] == f"{number:04}.png"
-    assert {path.name for path in out.iterdir()} == {"predictions.jsonl.partial", "overlays", "maps"}
+    assert (out / ".wsloc-unfinished/rank-0.jsonl").read_bytes().endswith(b"\n")
+    lines = list(logged_images(out))
+    assert 4 <= len(lines) < 1500
+    assert lines == [f"{number:04}.png" for number in range(len(lines))]
+    assert {path.name for path in out.iterdir()} == {".wsloc-unfinished", "overlays", "maps"}
+    assert {path.name for path in (out / ".wsloc-unfinished").iterdir()} == {"plan.json", "rank-0.jsonl"}
     overlays = sorted(path.name for path in (out / "overlays").iterdir())
     assert 0 < len(overlays) <= len(lines)
     assert overlays == [f"{number:04}.png.jpg" for number in range(len(overlays))]

@@ -153,16 +153,8 @@ def joined() -> Iterator[Ranks]:
     if size == 1:
         yield Ranks()
         return
-    from torch.distributed.rendezvous import rendezvous  # noqa: PLC0415 - only runs of several processes need it
-
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # after a restart the store may be the same
-    try:
-        store, _, _ = next(rendezvous("env://", timeout=timedelta(seconds=PATIENCE)))
-    except RuntimeError as error:
-        raise RunError(
-            f"the other processes cannot be reached at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        ) from error
-    ranks = Ranks(rank, size, store, f"wsloc/{attempt}")
+    ranks = Ranks(rank, size, _connected_store(), f"wsloc/{attempt}")
     ended = Event()
     heartbeat = Thread(target=ranks.show_life, args=(ended,), daemon=True)
     heartbeat.start()
@@ -171,3 +163,30 @@ def joined() -> Iterator[Ranks]:
     finally:
         ended.set()
         heartbeat.join()
+
+
+def _connected_store() -> Any:
+    """The launcher's store, once all processes have come to it; signals are answered meanwhile.
+
+    Raises:
+        RunError: if the others cannot be reached.
+    """
+    from torch.distributed.rendezvous import rendezvous  # noqa: PLC0415 - only runs of several processes need it
+
+    found: list[Any] = []
+
+    def connect() -> None:
+        try:
+            found.append(next(rendezvous("env://", timeout=timedelta(seconds=PATIENCE)))[0])
+        except RuntimeError as error:  # torch's own kinds of it, with many lines of where
+            found.append(error)
+
+    connecting = Thread(target=connect, daemon=True)
+    connecting.start()
+    while connecting.is_alive():
+        connecting.join(PAUSE)
+        check_signals()
+    if isinstance(found[0], RuntimeError):
+        place = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise RunError(f"the other processes of this run cannot be reached at {place}") from found[0]
+    return found[0]
