@@ -332,7 +332,8 @@ class _Run:
             arguments=options.arguments,
             checkpoint=options.checkpoint,
             model=options.model,
-            device=str(self.localizer.device),
+            # Of several processes each has a device of its own.
+            device=str(self.localizer.device) if work.ranks.size == 1 else self.localizer.device.type,
             images=found.images,
             failures=found.failures,
             started=clock.started,

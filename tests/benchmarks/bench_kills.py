@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,6 @@ sys.path.insert(0, str(ROOT))
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # what torchrun gives its processes: bytes depend on it
 
 from tests.scenes import CLASSES, make_scene  # noqa: E402 - below the path that it is found by
-from wsloc.cli import app  # noqa: E402
 from wsloc.cli.app import LOADED, main  # noqa: E402
 
 FORMATS = "jsonl,csv,coco,voc,yolo,npz"
@@ -168,7 +168,9 @@ class Launcher:
         """Whether a process is still at work."""
         if self.agent is not None:
             return self.agent.poll() is None
-        return not all([self._has_ended(pid) for pid in list(self.ranks)])
+        for pid in list(self.ranks):
+            self._has_ended(pid)
+        return bool(self.ranks)
 
     def wait(self) -> int:
         """The highest exit code, once all have ended."""
@@ -228,7 +230,7 @@ def run() -> int:
     options = parser.parse_args()
     random.seed(options.random_seed)
     for name in LOADED["boxes"]:
-        app.import_module(name)
+        import_module(name)
     with tempfile.TemporaryDirectory() as place:
         images, log = Path(place, "images"), Path(place, "log")
         write_images(images, options.images)

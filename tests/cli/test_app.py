@@ -88,6 +88,34 @@ def test_a_signal_that_was_lost_in_a_library_ends_the_command_all_the_same(
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", "wsloc: terminated\n")
 
 
+@pytest.mark.parametrize(
+    ("rank", "error", "ended", "line"),
+    [
+        ("0", UsageError("name --x"), True, "wsloc: error: name --x\n"),
+        ("1", UsageError("name --x"), True, ""),
+        ("1", OutputError("cannot write x"), False, "wsloc: error: process 1: cannot write x\n"),
+        ("1", Terminated(), False, ""),
+        ("1", KeyboardInterrupt(), False, ""),
+        ("x", UsageError("name --x"), True, "wsloc: error: name --x\n"),
+    ],
+)
+def test_of_several_processes_the_leading_one_speaks(
+    monkeypatch: pytest.MonkeyPatch, rank: str, error: BaseException, ended: bool, line: str
+) -> None:
+    """What all of them have to say is said once: the launcher ends the others; a process's own trouble is told."""
+    answer = SignalAnswer()
+    if ended:
+        answer.arrived = Terminated if not isinstance(error, Exception) or rank == "1" else None
+    monkeypatch.setattr(module, "installed_answer", lambda: answer)
+    monkeypatch.setattr(module, "HESITATION", 0.1)
+    place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(boundary(error), ["go"], catch_exceptions=False)
+    assert result.stderr == line
+    assert result.exit_code != 0
+
+
 def test_a_signal_while_torch_is_loaded_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     answer = SignalAnswer()
     monkeypatch.setattr(module, "installed_answer", lambda: answer)

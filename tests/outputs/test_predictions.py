@@ -87,9 +87,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", ["probability", "mass", "box"])
-def test_nan_is_never_written(
-    place: str, number: float, predict: Callable[..., Prediction], tmp_path: Path
-) -> None:
+def test_nan_is_never_written(place: str, number: float, predict: Callable[..., Prediction]) -> None:
     values: dict[str, Any] = {place: (0.0, 0.0, number, 1.0) if place == "box" else number}
     bad = Localization("x.jpg", 4, 4, "cam", (replace(predict(0, (0.0, 0.0, 1.0, 1.0)), **values),))
     with pytest.raises(OutputError, match=r"x\.jpg"):

@@ -6,7 +6,7 @@ these are written, a mark closes the batch:
 
     {"image": "a/b.jpg", ...}
     {"image": "a/c.jpg", ...}
-    {"batch": 17, "lines": 2, "crc32": 2768625435, "tallies": {"flat": 1}}
+    {"batch": 17, "lines": 2, "tallies": {"flat": 1}, "crc32": 2768625435}
 
 What stands behind the last mark, or is torn, is done again.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -121,27 +122,37 @@ class Journal:
         number, content = self._open
         for folder in folders:
             sync_folder(folder)
-        mark: dict[str, Any] = {"batch": number, "lines": content.count(b"\n"), "crc32": zlib.crc32(content)}
-        self._append(json.dumps({**mark, "tallies": dict(tallies)}).encode() + b"\n")
+        self._append(_mark(number, content.count(b"\n"), tallies, zlib.crc32(content)))
         self._open = None
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file; after an exception, what is torn is cut off first.
+    def close(self) -> None:
+        """Close the file, everything on disk: whoever opens it now reads all of it.
 
         Raises:
             OutputError: if what was written did not reach the disk.
         """
-        stream, self._stream = self._open_stream(), None
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
         try:
             with stream:
-                if kind is not None:
-                    stream.truncate(self._end)
                 os.fsync(stream.fileno())
-        except OSError as failure:
-            if kind is None:
-                raise self._error(failure) from failure
+        except OSError as error:
+            raise self._error(error) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file, unless it is; after an exception, what is torn is cut off first.
+
+        Raises:
+            OutputError: if what was written did not reach the disk.
+        """
+        if kind is not None and self._stream is not None:
+            with suppress(OSError):
+                self._stream.truncate(self._end)
+        with suppress(OutputError) if kind is not None else nullcontext():
+            self.close()
 
     def _append(self, content: bytes) -> None:
         stream = self._open_stream()
@@ -231,12 +242,21 @@ def _lines(path: Path, start: int = 0) -> Iterator[bytes]:
         raise _unreadable(path, error) from error
 
 
+def _mark(batch: int, lines: int, tallies: Mapping[str, int], checksum: int) -> bytes:
+    """The line that closes a batch: its own words are part of its checksum, which begins with that of the lines."""
+    said: dict[str, Any] = {"batch": batch, "lines": lines, "tallies": dict(tallies)}
+    said["crc32"] = zlib.crc32(json.dumps(said).encode(), checksum)
+    return json.dumps(said).encode() + b"\n"
+
+
 def _entry(mark: bytes, path: Path, place: tuple[int, int, int], found: tuple[int, int]) -> Entry | None:
-    """What a mark says, if the lines before it are what it says: `found` is their number and their CRC-32."""
+    """What a mark says, if it is that of the lines before it: `found` is their number and their CRC-32."""
     try:
         said = json.loads(mark)
-        entry = Entry(int(said["batch"]), path, *place, dict(said["tallies"]))
-        return entry if found == (said["lines"], said["crc32"]) else None
+        batch, tallies = said["batch"], said["tallies"]
+        if mark != _mark(batch, found[0], tallies, found[1]):
+            return None
+        return Entry(batch, path, *place, tallies)
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -12,6 +12,7 @@ processes as before or not.
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from shutil import rmtree
@@ -21,6 +22,7 @@ from wsloc.errors import DataError, OutputError, RunError, UsageError
 from wsloc.files import lock_file, sync_folder, write_text
 from wsloc.running.identity import run_differences
 from wsloc.running.journal import Entry, Journal, read_entries, read_images
+from wsloc.running.ranks import PAUSE
 from wsloc.running.shards import batch_length
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".wsloc-unfinished"
 PLAN = "plan.json"
+ARRIVAL = 30.0  # seconds after which a network drive must show a new file on every machine
 REPLACE = "give --overwrite to replace them, or another --output"
 
 
@@ -83,7 +86,10 @@ class Work:
 
         Raises:
             RunError: if another process shows no life.
+            OutputError: if what this one has written did not reach the disk.
         """
+        if self.journal is not None:
+            self.journal.close()
         self.ranks.tell("done")
         if not self.ranks.leads:
             return False
@@ -165,6 +171,7 @@ def open_work(
         journal = None
         if todo:
             if not ranks.leads:
+                _require_shared(folder, ranks)
                 stack.enter_context(_locked(folder, ranks.rank))
             journal = stack.enter_context(Journal(folder / FOLDER / f"rank-{ranks.rank}.jsonl"))
         skipped = sum(batch_length(number, identity["images"], identity["batch_size"]) for number in done)
@@ -258,6 +265,18 @@ def _require_same(there: Identity, here: Identity, ranks: Ranks) -> None:
             f"process {ranks.rank} is not asked what process 0 is: {', '.join(differing)} (there: process 0): give all "
             "of them the same arguments and files"
         )
+
+
+def _require_shared(folder: Path, ranks: Ranks) -> None:
+    """Raise a RunError unless this process sees, now or soon, the plan that the leading one has written."""
+    deadline = time.monotonic() + ARRIVAL
+    while read_plan(folder) is None:
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"process {ranks.rank} does not see {folder} as process 0 does: name an --output on a drive that all "
+                "machines share"
+            )
+        time.sleep(PAUSE)
 
 
 def _done(folder: Path, size: int) -> dict[int, Entry]:
