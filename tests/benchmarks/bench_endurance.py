@@ -11,7 +11,6 @@ the main process's peak at the many is more than 10 % above that at the few, or 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -36,10 +35,10 @@ class Peaks:
     def look(self, pid: int) -> None:
         """Look at a process and its children."""
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        sizes = [self._resident(int(child), "VmRSS") for child in (pid, *children)]
+        sizes = [self._resident(child, "VmRSS") for child in (pid, *map(int, children))]
         self.main = max(self.main, self._resident(pid, "VmHWM"))
         self.together = max(self.together, sum(sizes))
-        self.files = max(self.files, len(os.listdir(f"/proc/{pid}/fd")))
+        self.files = max(self.files, sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()))
         self.processes = max(self.processes, 1 + len(children))
 
     @staticmethod

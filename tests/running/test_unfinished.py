@@ -122,6 +122,12 @@ def test_overwriting_begins_anew(tmp_path: Path) -> None:
     assert results.asked == ["clear", []]
 
 
+def test_a_restart_goes_on_though_overwriting_was_said(tmp_path: Path) -> None:
+    interrupt(tmp_path, 0, 1)
+    with open_all(tmp_path, overwrite=True, ranks=Ranks(attempt=1)) as work:
+        assert (work.todo, work.skipped) == ((2, 3, 4), 4)
+
+
 def test_a_journal_without_a_plan_counts_for_nothing(tmp_path: Path) -> None:
     interrupt(tmp_path, 0, 1)
     (tmp_path / FOLDER / "plan.json").unlink()

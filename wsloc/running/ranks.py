@@ -35,13 +35,13 @@ class Ranks:
         rank: its number, from 0; process 0 leads: it prepares the run, speaks and joins the results.
         size: how many there are.
         store: what they tell one another (`torch.distributed.Store`); None for the only one.
-        prefix: of keys in the store.
+        attempt: how often the launcher has started all of them again after one had died.
     """
 
     rank: int = 0
     size: int = 1
     store: Any = None
-    prefix: str = "wsloc"
+    attempt: int = 0
 
     @property
     def leads(self) -> bool:
@@ -91,7 +91,7 @@ class Ranks:
         Raises:
             RunError: if the store is gone.
         """
-        return int(self._ask("add", f"{self.prefix}/{name}", number))
+        return int(self._ask("add", self._key(name), number))
 
     def show_life(self, until: Event) -> None:
         """Show every few seconds that this process is alive."""
@@ -100,8 +100,9 @@ class Ranks:
             while not until.wait(HEARTBEAT):
                 self.count(f"beats/{self.rank}", 1)
 
-    def _key(self, stage: str, rank: int) -> str:
-        return f"{self.prefix}/{stage}/{rank}"
+    def _key(self, name: str, rank: int | None = None) -> str:
+        # After a restart the store may be the same one.
+        return f"wsloc/{self.attempt}/{name}" if rank is None else f"wsloc/{self.attempt}/{name}/{rank}"
 
     def _ask(self, what: str, *arguments: object) -> Any:
         try:
@@ -153,8 +154,8 @@ def joined() -> Iterator[Ranks]:
     if size == 1:
         yield Ranks()
         return
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # after a restart the store may be the same
-    ranks = Ranks(rank, size, _connected_store(), f"wsloc/{attempt}")
+    restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
+    ranks = Ranks(rank, size, _connected_store(), int(restarts) if restarts.isdecimal() else 0)
     ended = Event()
     heartbeat = Thread(target=ranks.show_life, args=(ended,), daemon=True)
     heartbeat.start()

@@ -147,13 +147,14 @@ def open_work(
         results: what may stand in the folder.
         batches: numbers of the batches that are to be done.
         ranks: this process among those of the run.
-        overwrite: whether what stands there is replaced, whatever it is.
+        overwrite: whether what stands there is replaced, whatever it is; not after a restart, which goes on.
 
     Raises:
         UsageError: if the folder holds another run, complete or not.
         OutputError: if it cannot be written to, or another process is at work there.
         RunError: if another process shows no life, or sees other images.
     """
+    overwrite = overwrite and not ranks.attempt
     with ExitStack() as stack:
         ranks.tell("ready")
         if ranks.leads:
