@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "wsloc"
 FLOORS = (
     ("errors",),
     ("records", "files", "signals", "words"),
+    ("running",),
     ("inputs",),
     ("networks",),
     ("methods",),
@@ -23,6 +24,7 @@ FLOORS = (
     ("localizer",),
     ("evaluation", "seeding", "training"),
     ("loader", "runner", "seeder", "evaluator", "trainer"),
+    ("merger",),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
