@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "wsloc"
 FLOORS = (
     ("errors",),
     ("records", "files", "signals", "words"),
+    ("running",),
     ("inputs",),
     ("networks",),
     ("methods",),
@@ -22,7 +23,7 @@ FLOORS = (
     ("request", "views"),
     ("localizer",),
     ("evaluation", "training"),
-    ("loader", "runner", "evaluator", "trainer"),
+    ("loader", "runner", "merger", "evaluator", "trainer"),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -18,9 +18,10 @@ from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpo
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
 from wsloc.outputs.manifest import file_sha256
+from wsloc.running.identity import differences
 from wsloc.training.collapse import CollapseWatch
 from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
-from wsloc.training.files import START_ANEW, TrainingFiles, differences, fingerprint
+from wsloc.training.files import START_ANEW, TrainingFiles, fingerprint
 from wsloc.training.records import EpochFigures, Recipe, StepReport, kept_epoch
 from wsloc.training.strips import save_strip
 

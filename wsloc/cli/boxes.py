@@ -39,6 +39,7 @@ from wsloc.cli.options import (
     RandomSeedOption,
     ResizeOption,
     ScalesOption,
+    ShardOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
@@ -88,7 +89,8 @@ def boxes(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder for the results; those of an earlier run are replaced, other files left.",
+            help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
+            "results are kept unless --overwrite is given, other files left.",
             rich_help_panel=RESULTS,
         ),
     ] = Path("wsloc-boxes"),
@@ -96,7 +98,7 @@ def boxes(
         bool,
         typer.Option(
             "--overwrite",
-            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
+            help="Start anew, and replace what an earlier run left in the folder.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -123,6 +125,7 @@ def boxes(
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
     workers: WorkersOption = DEFAULT_WORKERS,
+    shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -136,6 +139,8 @@ def boxes(
     from wsloc.networks.importing import read_class_names
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
+    from wsloc.running.ranks import joined, launched
+    from wsloc.running.shards import parse_shard
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -148,6 +153,8 @@ def boxes(
         overlays=overlays,
         batch_size=batch_size,
         workers=workers,
+        overwrite=overwrite,
+        shard=parse_shard(shard),
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
@@ -182,12 +189,14 @@ def boxes(
         show_draws=show_draws,
     )
     map_used, _ = localizer.kind(request)
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    talk = Talk(as_json=as_json, quiet=quiet or launched()[0] > 0, verbose=verbose)
     if model is not None and weights == "none":
         talk.note(f"{model} has random weights: its boxes mean nothing (for timing and tests)")
     talk.detail(f"map {map_used} on {localizer.device}, {len(files)} images")
-    with talk.progress("localizing", len(files)) as advance:
-        summary = run_boxes(localizer, files, request, options, on_batch=advance)
+    with joined() as ranks, talk.progress("localizing", len(files)) as advance:
+        summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
+    if summary is None:  # the leading process speaks
+        return
     _report(talk, summary, map_used, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -223,13 +232,13 @@ def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
         ImageError: if there is nothing but overlays, or one was named itself.
     """
     from wsloc.inputs.images import find_images
-    from wsloc.outputs.earlier_run import PICTURE_FOLDERS, earlier_pictures
+    from wsloc.outputs.earlier_run import PICTURES, earlier_pictures
 
     def place(path: Path) -> tuple[str, str]:
         return real_folder(path.parent), path.name
 
     files = find_images(images)
-    if not any((output / folder).is_dir() for folder in PICTURE_FOLDERS):
+    if not any((output / folder).is_dir() for folder in PICTURES):
         return files
     real_folder = cache(os.path.realpath)
     overlays = {place(path) for path in earlier_pictures(output)}
@@ -252,6 +261,10 @@ def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
 
 def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:
     """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    if summary.skipped == summary.images:
+        talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
+    elif summary.skipped:
+        talk.note(f"{summary.skipped} of {summary.images} images were done before")
     for failure in summary.failures[:FAILURES_SHOWN]:
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
@@ -287,6 +300,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
             "manifest": str(summary.manifest),
             "map": map_name,
             "images": summary.images,
+            "skipped": summary.skipped,
             "failed": len(summary.failures),
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "classes": summary.classes,

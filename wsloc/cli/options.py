@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from wsloc.errors import UsageError
+from wsloc.running.ranks import on_this_machine
 
 
 class MapName(StrEnum):
@@ -58,9 +59,10 @@ class Precision(StrEnum):
 
 
 def default_workers() -> int:
-    """Half of the processors this process may use, at least 1 and at most 4."""
+    """Half of the processors this process may use, at least 1 and at most 4; shared by those of its run."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(4, available // 2))
+    _, processes = on_this_machine()
+    return max(1, min(4, available // 2 // processes))
 
 
 DEFAULT_WORKERS = default_workers()
@@ -299,6 +301,16 @@ RandomSeedOption = Annotated[
     int,
     typer.Option(
         "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N parts, from 1, with an --output of its own; `wsloc merge` joins them.",
+        show_default="everything",
+        rich_help_panel=RUNNING,
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]

@@ -1,0 +1,250 @@
+"""What a run has done so far: whole batches, known by a mark behind their lines, on disk before anything counts.
+
+A journal is a file of lines, appended to by one process. The lines of a batch (JSON, one an image, each beginning
+with its `image`) are written before the files of its images are, so that no file is there that no line tells of. Once
+these are written, a mark closes the batch:
+
+    {"image": "a/b.jpg", ...}
+    {"image": "a/c.jpg", ...}
+    {"batch": 17, "lines": 2, "crc32": 2768625435, "tallies": {"flat": 1}}
+
+What stands behind the last mark, or is torn, is done again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from wsloc.errors import DataError, OutputError
+from wsloc.files import sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from io import FileIO
+    from pathlib import Path
+    from types import TracebackType
+
+_MARK = b'{"batch": '
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A batch that is done.
+
+    Attributes:
+        batch: its number in the whole list, from 0.
+        path: the journal.
+        start: byte of the journal where its lines begin.
+        end: byte behind its last line, where its mark begins.
+        closed: byte behind its mark.
+        tallies: what was counted in it, by name.
+    """
+
+    batch: int
+    path: Path
+    start: int
+    end: int
+    closed: int
+    tallies: Mapping[str, int]
+
+
+class Journal:
+    """A journal that is appended to, from the last whole batch on.
+
+        with Journal(path) as journal:
+            journal.write(17, lines)
+            ...  # the files of the batch's images
+            journal.close_batch(tallies)
+
+    Attributes:
+        path: the file; its folder must be there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stream: FileIO | None = None
+        self._end = 0  # bytes of whole lines
+        self._open: tuple[int, bytes] | None = None  # number and lines of the batch that has no mark yet
+
+    def __enter__(self) -> Self:
+        """Open the file, or begin it; what stands behind the last whole batch is cut off.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        try:
+            self.path.touch()
+            self._end = _whole_length(self.path)
+            self._stream = self.path.open("r+b", buffering=0)
+            self._stream.truncate(self._end)
+            self._stream.seek(self._end)
+        except OSError as error:
+            raise self._error(error) from error
+        return self
+
+    def write(self, number: int, lines: Sequence[bytes]) -> None:
+        """Append the lines of a batch, before its files are written.
+
+        Args:
+            number: of the batch, from 0.
+            lines: each with its line feed.
+
+        Raises:
+            OutputError: if they cannot be written, or the folder is no longer there.
+        """
+        if self._open is not None:
+            raise ValueError("the batch before has not been closed")
+        content = b"".join(lines)
+        self._append(content)
+        self._open = (number, content)
+        try:
+            os.fsync(self._open_stream().fileno())
+        except OSError as error:
+            raise self._error(error) from error
+
+    def close_batch(self, tallies: Mapping[str, int], folders: Iterable[Path] = ()) -> None:
+        """Append the mark of the batch that was written last: all its files are there.
+
+        Args:
+            tallies: what was counted in it, by name.
+            folders: that its files went to; their entries are on disk before the mark is.
+
+        Raises:
+            OutputError: if the mark cannot be written.
+        """
+        if self._open is None:
+            raise ValueError("there is no batch to close")
+        number, content = self._open
+        for folder in folders:
+            sync_folder(folder)
+        mark: dict[str, Any] = {"batch": number, "lines": content.count(b"\n"), "crc32": zlib.crc32(content)}
+        self._append(json.dumps({**mark, "tallies": dict(tallies)}).encode() + b"\n")
+        self._open = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file; after an exception, what is torn is cut off first.
+
+        Raises:
+            OutputError: if what was written did not reach the disk.
+        """
+        stream, self._stream = self._open_stream(), None
+        try:
+            with stream:
+                if kind is not None:
+                    stream.truncate(self._end)
+                os.fsync(stream.fileno())
+        except OSError as failure:
+            if kind is None:
+                raise self._error(failure) from failure
+
+    def _append(self, content: bytes) -> None:
+        stream = self._open_stream()
+        try:
+            # The file of a folder that was removed can be written to, and is gone when it is closed.
+            if os.stat(self.path).st_ino != os.fstat(stream.fileno()).st_ino:  # noqa: PTH116 - beside fstat
+                raise OutputError(f"{self.path} was replaced by another file: does another run write there?")
+            written = stream.write(content)
+        except OSError as error:
+            raise self._error(error) from error
+        if written != len(content):
+            raise OutputError(f"cannot write {self.path}: only a part was taken; is the disk full?")
+        self._end += len(content)
+
+    def _open_stream(self) -> FileIO:
+        if self._stream is None:
+            raise ValueError("a Journal is written to inside its with block")
+        return self._stream
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write {self.path}: {error.strerror or error}")
+
+
+def read_entries(path: Path) -> Iterator[Entry]:
+    """The whole batches of a journal, in the order they were done; none without the file.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    start = end = lines = checksum = 0
+    for line in _lines(path):
+        if line.startswith(_MARK):
+            entry = _entry(line, path, (start, end, end + len(line)), (lines, checksum))
+            if entry is None:
+                return
+            yield entry
+            start, lines, checksum = entry.closed, 0, 0
+        else:
+            lines, checksum = lines + 1, zlib.crc32(line, checksum)
+        end += len(line)
+
+
+def read_images(path: Path, *, of_done_batches: bool = True) -> Iterator[str]:
+    """The ids of the images that a journal tells of, or only those behind its last mark; none without the file.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    for line in _lines(path, 0 if of_done_batches else _whole_length(path)):
+        try:
+            image = json.loads(line)["image"]
+        except (ValueError, KeyError, TypeError):
+            continue  # a mark, or torn
+        if isinstance(image, str):
+            yield image
+
+
+def copy_lines(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """The lines of batches, a batch at a time, in the order given.
+
+    Raises:
+        DataError: if a journal cannot be read, or is no longer what it was.
+    """
+    for entry in entries:
+        try:
+            with entry.path.open("rb") as stream:
+                stream.seek(entry.start)
+                content = stream.read(entry.end - entry.start)
+        except OSError as error:
+            raise _unreadable(entry.path, error) from error
+        if len(content) != entry.end - entry.start:
+            raise DataError(f"{entry.path} has become shorter: run the same command again")
+        yield content
+
+
+def _lines(path: Path, start: int = 0) -> Iterator[bytes]:
+    """The lines of a journal, without a last one that is torn."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(start)
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield line
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _entry(mark: bytes, path: Path, place: tuple[int, int, int], found: tuple[int, int]) -> Entry | None:
+    """What a mark says, if the lines before it are what it says: `found` is their number and their CRC-32."""
+    try:
+        said = json.loads(mark)
+        entry = Entry(int(said["batch"]), path, *place, dict(said["tallies"]))
+        return entry if found == (said["lines"], said["crc32"]) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _whole_length(path: Path) -> int:
+    """Bytes of a journal up to its last mark that holds."""
+    return max((entry.closed for entry in read_entries(path)), default=0)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"cannot read {path}: {error.strerror or error}")
