@@ -317,10 +317,10 @@ def test_an_interruption_says_how_to_go_on(
 ) -> None:
     real, steps = Learner._step, iter(range(3))
 
-    def step(self: Learner, *arguments: Any) -> Any:
+    def step(self: Learner, *arguments: Any, **options: Any) -> Any:
         if next(steps) == 2 * epochs:
             raise stop
-        return real(self, *arguments)
+        return real(self, *arguments, **options)
 
     monkeypatch.setattr(Learner, "_step", step)
     ran = command("train", "gap", data, "-o", output, *QUICK)
