@@ -23,6 +23,7 @@ from wsloc.running.identity import differences
 from wsloc.training.collapse import CollapseWatch
 from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
 from wsloc.training.files import START_ANEW, TrainingFiles, fingerprint
+from wsloc.training.group import training_group
 from wsloc.training.records import EpochFigures, Recipe, StepReport, kept_epoch
 from wsloc.training.strips import save_strip
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from wsloc.inputs.extra_supervision import ExtraSource
     from wsloc.records import Classes, Sample
+    from wsloc.training.group import Group
 
 GUIDED = ("gain",)  # methods that make use of extra supervision
 
@@ -54,6 +56,7 @@ def train(
     half: bool = False,
     snapshot_every: int = 0,
     watched: int = 0,
+    sync_batch_norm: bool = False,
     on_start: Callable[[Sequence[EpochFigures], int], None] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochFigures], None] | None = None,
@@ -82,6 +85,7 @@ def train(
         half: keep the weights as float16.
         snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
         watched: of how many of the first images maps are drawn, as a strip before and after each epoch.
+        sync_batch_norm: whether batch norm counts the images of all processes, where several train together.
         on_start: called once, with the epochs that a resumed training has behind it, and how many there are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
@@ -95,7 +99,7 @@ def train(
     """
     place = resolve_device(device)
     # A training seeds its own random numbers: the caller's go on undisturbed.
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):
+    with training_group(place) as group, torch.random.fork_rng([place] if place.type == "cuda" else []):
         run = _Run(
             method,
             Path(data),
@@ -109,6 +113,8 @@ def train(
             half=half,
             snapshot_every=snapshot_every,
             watched=watched,
+            sync_batch_norm=sync_batch_norm,
+            group=group,
             files=TrainingFiles(Path(output)),
         )
         done = run.take_up(resume=resume)
@@ -137,6 +143,8 @@ class _Run:
         half: bool,
         snapshot_every: int,
         watched: int,
+        sync_batch_norm: bool,
+        group: Group,
         files: TrainingFiles,
     ) -> None:
         if method not in METHODS:
@@ -152,6 +160,8 @@ class _Run:
         self.half = half
         self.snapshot_every = snapshot_every
         self.watched = watched
+        self.sync_batch_norm = sync_batch_norm
+        self.group = group
         self.files = files
         self.samples = read_annotations(data)
         if classes:
@@ -185,19 +195,23 @@ class _Run:
             init=init,
             extra=supervised,
             extra_per_step=0 if extra is None else extra.per_step,
+            group=group,
+            sync_batch_norm=sync_batch_norm,
         )
         self.learner.check_size(len(self.samples))
         self.history: list[EpochFigures] = []
-        files.prepare()
+        if group.leads:
+            files.prepare()
 
     def take_up(self, *, resume: bool) -> bool:
         """Take up what an earlier run left, or clear it away; True if it is complete and nothing is left to do."""
-        if resume and self.files.complete:
+        there = self.group.agreed(lambda: (self.files.complete, self.files.resume.exists()))
+        if resume and there[0]:
             self._check_finished()
             return True
-        if resume and self.files.resume.exists():
+        if resume and there[1]:
             self._restore()
-        else:
+        elif self.group.leads:
             self.files.forget()
         return False
 
@@ -213,18 +227,20 @@ class _Run:
         if warning is not None and on_warning is not None:
             on_warning(warning)
         watch = CollapseWatch(on_step, on_warning)
-        if not self.history:
+        if not self.history and self.group.leads:
             self._draw(0)
         for number in range(len(self.history), self.epochs):
             figures = self._epoch(number, workers, watch.step)
             self.history.append(figures)
-            # The state first: whatever a kill leaves after it can be gone on from, and written again.
-            self.files.write_state(self._state())
-            self._publish()
-            self._draw(number + 1)
+            if self.group.leads:
+                # The state first: whatever a kill leaves after it can be gone on from, and written again.
+                self.files.write_state(self._state())
+                self._publish()
+                self._draw(number + 1)
             if on_epoch is not None:
                 on_epoch(figures)
-        self.files.forget()
+        if self.group.leads:
+            self.files.forget()
 
     @property
     def epochs(self) -> int:
@@ -271,7 +287,13 @@ class _Run:
             weights=self.learner.weights(),
             task=self.task,
             options=self.options,
-            recipe={**asdict(self.recipe), "half": self.half, "figures": self.history[-1].to_dict()},
+            recipe={
+                **asdict(self.recipe),
+                "half": self.half,
+                "sync_batch_norm": self.sync_batch_norm,
+                "processes": self.group.size,
+                "figures": self.history[-1].to_dict(),
+            },
             data=self.data,
         )
 
@@ -289,6 +311,7 @@ class _Run:
             "options": self.options,
             **asdict(self.recipe),
             "half": self.half,
+            "sync_batch_norm": self.sync_batch_norm,
             "classes": list(self.classes.ids),
             **{name: value for name, value in self.data.items() if name != "name"},  # a folder may move
         }
@@ -307,7 +330,8 @@ class _Run:
             self.history = [EpochFigures(**figures) for figures in state["history"]]
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise TrainingError(f"{self.files.resume} is damaged: {START_ANEW}") from error
-        self._publish()
+        if self.group.leads:
+            self._publish()
 
     def _check_finished(self) -> None:
         """Leave a finished training as it is, if it is the one that is asked for."""

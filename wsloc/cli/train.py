@@ -157,6 +157,14 @@ def train(
     mask_threshold: MaskThresholdOption = None,
     mask_fill: MaskFillOption = None,
     watch: WatchOption = None,
+    sync_batch_norm: Annotated[
+        bool,
+        typer.Option(
+            "--sync-batch-norm",
+            help="Under torchrun: batch norm counts the images of all processes, not each one's own.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = False,
     half: Annotated[
         bool, typer.Option("--half", help="Keep the weights of the checkpoint as float16: half the file.")
     ] = False,
@@ -204,6 +212,7 @@ def train(
     from wsloc.inputs.extra_supervision import ExtraSource
     from wsloc.methods import METHODS
     from wsloc.networks.devices import resolve_device
+    from wsloc.running.ranks import launched
     from wsloc.trainer import train as run
     from wsloc.training.files import TrainingFiles
 
@@ -271,7 +280,8 @@ def train(
         random_seed=random_seed,
         precision=training_precision(precision, place.type),
     )
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    leads = launched()[0] == 0
+    talk = Talk(as_json=as_json and leads, quiet=quiet or not leads, verbose=verbose and leads)
     talk.detail(f"training {method} on {place}, {chosen.precision}")
     logging.getLogger("matplotlib").setLevel(
         logging.ERROR
@@ -294,12 +304,15 @@ def train(
             resume=resume,
             half=half,
             snapshot_every=snapshot_every,
+            sync_batch_norm=sync_batch_norm,
             watched=(WATCHED if method == "gain" else 0) if watch is None else watch,
             on_start=shown.start,
             on_step=shown.step,
             on_epoch=shown.epoch,
             on_warning=talk.note,
         )
+    if not leads:  # the leading process speaks
+        return
     if complete:
         talk.note(f"{output} is complete: nothing is left to train")
     _report(talk, files, shown.history)
