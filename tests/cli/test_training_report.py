@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from wsloc.cli.console import Talk
 from wsloc.cli.training_report import TrainingWatch, report_training, words_of
 from wsloc.training.files import TrainingFiles
 from wsloc.training.records import EpochFigures, StepReport
+
+if TYPE_CHECKING:
+    import pytest
 
 FIRST = EpochFigures(0, 0.1, 0.5, 0.25, 3.0, {"L_am": 0.125}, validation_loss=0.6, validation_error=0.5)
 SECOND = EpochFigures(1, 0.1, 0.4, 0.2, 3.4, {}, validation_loss=0.7, validation_error=0.6)
