@@ -28,6 +28,7 @@ from wsloc.running.journal import copy_lines
 from wsloc.running.ranks import Ranks
 from wsloc.running.recording import Progress, record_batches
 from wsloc.running.shards import Shard, count_batches
+from wsloc.running.stages import OVERLAYS, WRITE
 from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class RunOptions:
         arguments: of the command, for the manifest, and to know the run again.
         checkpoint: the weights file, likewise; None where no file was read.
         model: the model's name, likewise.
+        profile: whether the manifest tells where the time went.
 
     Raises:
         UsageError: if a format is not known.
@@ -78,6 +80,7 @@ class RunOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None
     model: str | None = None
+    profile: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in ALL_FORMATS]
@@ -100,6 +103,7 @@ class RunSummary:
         map: name of the activation map.
         seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
+        profile: seconds by stage, where they were asked for: of what this process did.
     """
 
     images: int
@@ -112,6 +116,7 @@ class RunSummary:
     map: str
     seconds: float
     manifest: Path
+    profile: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_boxes(
@@ -191,6 +196,7 @@ def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
         map=manifest.get("run", {}).get("map", ""),
         seconds=seconds,
         manifest=folder / MANIFEST,
+        profile=manifest.get("profile", {}),
     )
 
 
@@ -306,17 +312,19 @@ class _Run:
         if isinstance(record, Failure):
             return []
         paths = {kind: where(self.options.folder, record.image) for kind, where in FILES_OF_AN_IMAGE.items()}
-        written = []
-        if self.options.overlays:
-            save_overlay(paths["overlays"], record.overlay())
-            written.append(paths["overlays"])
-        if record.draws is not None:
-            save_overlay(paths["draws"], draws_sheet(record))
-            written.append(paths["draws"])
-        if "npz" in self.options.formats:
+        stages, pictures = self.localizer.stages, {}
+        with stages.measure(OVERLAYS):
+            if self.options.overlays:
+                pictures["overlays"] = record.overlay()
+            if record.draws is not None:
+                pictures["draws"] = draws_sheet(record)
+        with stages.measure(WRITE):
+            for kind, picture in pictures.items():
+                save_overlay(paths[kind], picture)
+            if "npz" not in self.options.formats:
+                return [paths[kind] for kind in pictures]
             save_maps(paths["npz"], record, self.localizer.classes)
-            written.append(paths["npz"])
-        return written
+            return [paths[kind] for kind in (*pictures, "npz")]
 
     def join(self, work: Work, clock: _Clock) -> None:
         """Make one set of results of what all processes have done."""
@@ -340,6 +348,8 @@ class _Run:
             seconds=clock.seconds,
             tallies={"flat": sum(entry.tallies.get("flat", 0) for entry in entries)},
             run=work.identity,
+            inputs_at_once=self.localizer.fitting.limit or options.batch_size,
+            **({"profile": self.localizer.stages.seconds()} if options.profile else {}),
             **classes,
         )
         work.finish()

@@ -10,18 +10,18 @@ import torch.nn.functional as F
 
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS
-from wsloc.methods.ep import with_entropy_pooling
+from wsloc.methods.ep import observe_pooled, with_entropy_pooling
 from wsloc.methods.ficklenet import single_draws
 from wsloc.networks.map_operations import NORMALIZATIONS, upsample
-from wsloc.networks.network import Observation
 from wsloc.networks.tasks import probabilities
+from wsloc.running.stages import FORWARD, MAPPING, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
-    from wsloc.networks.network import Network
+    from wsloc.networks.network import Network, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,7 @@ def explain(
     autocast: bool = False,
     keys: Sequence[int] = (),
     show_draws: int = 0,
+    stages: Stages | None = None,
 ) -> dict[str, Explanation]:
     """Several maps of the same inputs, from one pass through the trunk a view.
 
@@ -110,10 +111,12 @@ def explain(
         autocast: whether the trunk runs in bfloat16.
         keys: N numbers that tell the images apart: what random maps are drawn from, beside the view.
         show_draws: how many single draws of random maps are given, too.
+        stages: told where the time goes.
 
     Raises:
         UnsupportedError: if a map does not fit the network.
     """
+    stages = stages or Stages()
     size = (inputs.shape[2], inputs.shape[3])
     gradient = any(MAPS[name].needs_gradient for name in maps)
     picked: dict[str, tuple[Tensor, Tensor]] = {}
@@ -121,9 +124,10 @@ def explain(
     draws: dict[str, Tensor] = {}
     seen = zip(views.of(inputs, network.family.smallest_input), views.draw_keys, strict=True)
     for (view, mirrored), way in seen:
-        own = network.observe(view, differentiable=gradient, autocast=autocast)
+        with stages.measure(FORWARD, on_device=True):
+            own = network.observe(view, differentiable=gradient, autocast=autocast)
         own = replace(own, draw_keys=tuple((key, *way) for key in keys))
-        with torch.no_grad():
+        with torch.no_grad(), stages.measure(MAPPING, on_device=True):
             for name in maps:
                 kind = MAPS[name]
                 shown, observation = pooled(network, own) if kind.entropy_pooled else (network, own)
@@ -152,7 +156,7 @@ def pooled(network: Network, own: Observation) -> tuple[Network, Observation]:
     if network.pooling is not None:
         return network, own
     pooling = with_entropy_pooling(network)
-    return pooling, Observation(own.feature_map, pooling.head(own.feature_map))
+    return pooling, observe_pooled(pooling, own.feature_map)
 
 
 def _averaged(total: Tensor, count: int, normalization: str) -> Tensor:

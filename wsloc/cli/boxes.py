@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from wsloc.cli.options import (
     CheckpointOption,
     ClassNamesOption,
     ClassOption,
+    CompileOption,
     DeviceOption,
     Images,
     ImageSizeOption,
@@ -35,6 +37,7 @@ from wsloc.cli.options import (
     OutputStrideOption,
     Precision,
     PrecisionOption,
+    ProfileOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
@@ -47,6 +50,7 @@ from wsloc.cli.options import (
     scale_list,
 )
 from wsloc.errors import UsageError
+from wsloc.running.stages import profile_lines
 
 if TYPE_CHECKING:
     from wsloc.runner import RunSummary
@@ -123,6 +127,8 @@ def boxes(
     workers: WorkersOption = DEFAULT_WORKERS,
     shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
+    compiled: CompileOption = False,
+    profile: ProfileOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -132,12 +138,15 @@ def boxes(
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.class_labels import read_labels, resolve_choice
     from wsloc.loader import load
+    from wsloc.networks.compiled import compile_trunk
+    from wsloc.networks.devices import settling
     from wsloc.networks.importing import read_class_names
     from wsloc.outputs.earlier_run import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
     from wsloc.running.ranks import joined, launched
     from wsloc.running.shards import parse_shard
+    from wsloc.running.stages import Stages
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -155,6 +164,7 @@ def boxes(
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
+        profile=profile,
     )
     files = images_apart(images, output, partial(earlier_pictures, output))
     localizer = load(
@@ -173,6 +183,10 @@ def boxes(
         infer_mode=None if infer_mode is None else infer_mode.value,
         random_seed=random_seed,
     )
+    if compiled:
+        compile_trunk(localizer.network, localizer.device)
+    if profile:
+        localizer = replace(localizer, stages=Stages(settle=settling(localizer.device)))
     request = Request(
         classes=resolve_choice(classes or "top1", localizer.classes)
         if labels is None
@@ -194,6 +208,8 @@ def boxes(
         summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
     if summary is None:  # the leading process speaks
         return
+    if localizer.fitting.note is not None:
+        talk.note(localizer.fitting.note)
     report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -236,6 +252,8 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
             f"maps with one value everywhere: {summary.flat}; their boxes say nothing of where "
             "(a grid of 1 x 1 cell, or a blank picture)"
         )
+    for line in profile_lines(summary.profile, summary.seconds) if summary.profile else ():
+        talk.note(line)
     rows = [
         [
             record.image,
@@ -267,5 +285,6 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
             "without_mass": summary.without_mass,
             "flat": summary.flat,
             "seconds": round(summary.seconds, 3),
+            **({"profile": summary.profile} if summary.profile else {}),
         }
     )

@@ -291,6 +291,8 @@ def evaluate(
                 random_seed=random_seed,
                 on_batch=advance,
             )
+        if localizer.fitting.note is not None:
+            talk.note(localizer.fitting.note)
     evaluation.write(output)
     _report(talk, evaluation, output)
     if evaluation.report.failures:

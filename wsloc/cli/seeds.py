@@ -188,6 +188,8 @@ def seeds(
     )
     with talk.progress("making seeds", len(files)) as advance:
         summary = run_seeds(localizer, files, request, options, on_batch=advance)
+    if localizer.fitting.note is not None:
+        talk.note(localizer.fitting.note)
     _report(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)

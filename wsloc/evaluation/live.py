@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -74,7 +75,8 @@ def score_images(
                 elif isinstance(item, LoadedImage):
                     groups[item.pixels.shape].append((row, item))
             for members in groups.values():
-                found += _observe_equal(localizer, members, maps, scores)
+                work = partial(_observe_equal, localizer, maps=maps, scores=scores)
+                found += localizer.fitting.apply(work, members)
             if before is not None:
                 before.result()
             before = scorer.submit(_add, scores, found)
@@ -100,7 +102,7 @@ def _add(scores: Scores, found: Sequence[tuple[int, Seen | str]]) -> None:
 
 
 def _observe_equal(
-    localizer: Localizer, members: list[tuple[int, LoadedImage]], maps: Sequence[str], scores: Scores
+    localizer: Localizer, members: Sequence[tuple[int, LoadedImage]], maps: Sequence[str], scores: Scores
 ) -> list[tuple[int, Seen | str]]:
     """What the network sees in images whose inputs are of one size, by row."""
     labels = [scores.labels(row) for row, _ in members]
