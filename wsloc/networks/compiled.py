@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,8 +41,13 @@ def compile_trunk(network: Network, device: torch.device) -> None:
             "--compile is of a trunk as it is: not of modules of your own, networks that are explained at a layer "
             "inside, and networks with BEW layers"
         )
-    with _compiler_errors():  # a trivial one: better now than after minutes
-        torch.compile(_trivial)(torch.ones(8, device=device))
+    logged = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # as it is loaded it speaks of CUDA toolkits, needed or not
+    try:
+        with _compiler_errors():  # a trivial one: better now than after minutes
+            torch.compile(_trivial)(torch.ones(8, device=device))
+    finally:
+        logging.disable(logged)
     layers = network.family.features
     compiled = torch.compile(layers)
 
