@@ -309,7 +309,13 @@ def test_images_must_come_from_somewhere(command: Command, gap_checkpoint: Path,
     annotations = tmp_path / "val/val_annotations.txt"
     annotations.write_text("val_0.JPEG\tn01\t0\t0\t9\t9\n")
     ran = command("seeds", "--checkpoint", gap_checkpoint, "--labels", annotations, "-o", tmp_path / "out")
-    assert ran.code in (2, 3)
+    assert ran.code == 3  # they are named, and not there
+    assert ran.stderr.startswith("failed: ")
+    assert "val_0.JPEG" in ran.stderr
+    (tmp_path / "list.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    ran = command("seeds", "--checkpoint", gap_checkpoint, "--annotations", tmp_path / "list.json")
+    assert ran.code in (1, 2)
+    assert ran.stderr.startswith("wsloc: error: ")
 
 
 def test_a_full_disk_is_one_line(

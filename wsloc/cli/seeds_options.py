@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.image_labels import ImageLabels
     from wsloc.records import Classes, ImageFile, Sample
 
-LABELS, RULES = "Labels", "Maps and rules"
+LABELS, RULES = "Labels", "Rules of seeds"
 
 LabelsFileOption = Annotated[
     Path | None,
@@ -85,7 +85,7 @@ CrfOption = Annotated[
     bool,
     typer.Option(
         "--crf/--no-crf",
-        help="Draw the seeds to the picture's edges with a dense CRF; needs `pip install 'wsloc[crf]'`.",
+        help="Draw the seeds to the picture's edges with a dense CRF; needs the package's extra `crf`.",
         rich_help_panel=RULES,
     ),
 ]
