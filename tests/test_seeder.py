@@ -25,6 +25,8 @@ from wsloc.seeder import SeedOptions, SeedSummary, run_seeds
 from wsloc.seeding.request import SeedRequest
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from wsloc.localizer import Localizer
 
 STEMS = ("a/star", "a/tall", "b/fish", "key")
@@ -164,6 +166,31 @@ def test_ficklenets_seeds(fickle: Localizer, scenes: Path, tmp_path: Path) -> No
     assert mean is not None
     expected = make_seeds(maps_to_image(maximum, (48, 72)), [4], mean=maps_to_image(mean, (48, 72)))
     assert (np.array(Image.open(tmp_path / "png/key.png")) != expected).mean() < 0.001
+
+
+def test_a_crf_wants_the_pictures_and_draws_none(
+    gap: Localizer, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def smooth(
+        mask: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], _classes: int
+    ) -> npt.NDArray[np.uint8]:
+        sizes.append(picture.shape[:2])
+        return mask[:, ::-1]
+
+    run(gap, scenes, tmp_path / "without")
+    monkeypatch.setattr("wsloc.seeding.request.require_dense_crf", lambda: None)
+    monkeypatch.setattr("wsloc.seeding.making.smoothed_seeds", smooth)
+    run(gap, scenes, tmp_path / "with", SeedRequest(crf=True))
+    assert sorted(sizes) == sorted(SCENES.values())
+    assert not (tmp_path / "with/overlays").exists()
+    assert json.loads((tmp_path / "with/manifest.json").read_text())["crf"] is True
+    for stem in STEMS:
+        one, other = (
+            np.array(Image.open(tmp_path / name / f"png/{stem}.png")) for name in ("without", "with")
+        )
+        assert (one == other[:, ::-1]).all()
 
 
 def test_failures_are_counted_and_the_run_goes_on(gap: Localizer, scenes: Path, tmp_path: Path) -> None:

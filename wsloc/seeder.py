@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from wsloc.records import ImageFile, ImageSeeds
     from wsloc.seeding.request import SeedPlan, SeedRequest
 
-WRITERS = 2  # threads that make and encode seeds; most of that releases Python's lock
+WRITERS = 4  # threads that make and write seeds; they wait for the disk most of the time
 
 
 @dataclass(frozen=True, slots=True)

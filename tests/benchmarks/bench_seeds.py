@@ -85,8 +85,10 @@ def main() -> None:
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
             return
         run(64, ("png", "gray"), Path(place) / "warm")
+        busy = time.process_time()
         seconds = run(1000, ("png", "gray"), Path(place) / "out")
-    print(f"map to file, 1,000 images, png and gray: {1000 * seconds / 1000:.1f} ms an image")
+        busy = time.process_time() - busy
+    print(f"map to file, 1,000 images, png and gray: {seconds:.1f} ms an image, {busy:.1f} ms of it computing")
     for images in (100, 10_000):
         command = [sys.executable, __file__, "--memory", str(images)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
