@@ -37,7 +37,7 @@ from tests.scenes import CLASSES, make_scene  # noqa: E402 - below the path that
 from wsloc.cli.app import LOADED, main  # noqa: E402
 
 FORMATS = "jsonl,csv,coco,voc,yolo,npz"
-LONGEST = 300  # seconds that a run may take
+LONGEST = 1200  # seconds that a run may take
 
 
 def write_images(folder: Path, count: int) -> None:
