@@ -19,7 +19,7 @@ FLOORS = (
     ("regions",),
     ("metrics",),
     ("outputs",),
-    ("request", "views"),
+    ("request", "choice", "views"),
     ("localizer",),
     ("evaluation", "training"),
     ("loader", "runner", "evaluator", "trainer"),
