@@ -5,6 +5,7 @@ Lee et al., Reducing Information Bottleneck for Weakly Supervised Semantic Segme
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ import torch.nn.functional as F
 from wsloc.networks.network import Network
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor, nn
 
     from wsloc.methods.rib import FineTuning
@@ -25,11 +24,11 @@ Others = Sequence[tuple["Tensor", Sequence[int]]]  # images (3, S, S), each with
 
 def gndrp(cells: Tensor, tau: float) -> Tensor:
     """One map (h, w), cell by cell."""
-    highest = float(cells.max())
+    highest = float(cells.detach().max())
     total = torch.zeros(())
     for row in cells:
         for cell in row:
-            if highest <= 0 or float(cell) / highest < tau:
+            if highest <= 0 or float(cell.detach()) / highest < tau:
                 total = total + cell
     return total / cells.numel()
 
@@ -119,7 +118,7 @@ def fine_tuned_map(
             torch.zeros(()),
         )
         spread = [float((cells > settings.stop_level * cells.max()).float().mean()) for cells in maps]
-        if float(logit) > settings.stop_logit or (step > 0 and max(spread) > settings.stop_share):
+        if float(logit.detach()) > settings.stop_logit or (step > 0 and max(spread) > settings.stop_share):
             break
         loss = -logit
         for other, labels in others:
