@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.loader import load
     from wsloc.localizer import Localizer
+    from wsloc.methods.rib import FineTuning
     from wsloc.records import Classes, Localization, Prediction
     from wsloc.regions.rectangle import Rectangle, smallest_rectangle
     from wsloc.trainer import Recipe, train
@@ -27,6 +28,7 @@ __version__ = metadata.version("wsloc")
 
 _HOMES = {
     "Classes": "wsloc.records",
+    "FineTuning": "wsloc.methods.rib",
     "Localization": "wsloc.records",
     "Localizer": "wsloc.localizer",
     "Prediction": "wsloc.records",
@@ -42,6 +44,7 @@ _HOMES = {
 
 __all__ = [
     "Classes",
+    "FineTuning",
     "Localization",
     "Localizer",
     "Prediction",

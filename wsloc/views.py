@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from wsloc.inputs.other_images import OtherImages
     from wsloc.networks.network import Network
 
 
@@ -56,6 +57,10 @@ class Views:
         """What tells each view from the others, in their order: scale in millionths, 1 if mirrored."""
         ways = (0, 1) if self.flip else (0,)
         return tuple((round(scale * 1e6), way) for scale in self.scales for way in ways)
+
+    def joined_by(self, others: OtherImages) -> Views:
+        """The same with other images that join each fine-tuning."""
+        return replace(self, fine_tuning=replace(self.fine_tuning, others=others))
 
     def of(self, inputs: Tensor, smallest: int) -> Iterator[tuple[Tensor, bool]]:
         """Each view of inputs (N, 3, H, W), and whether it is mirrored; no side is below `smallest` pixels."""

@@ -129,8 +129,10 @@ def test_side_by_side_equals_the_literal_loop(network: Network, bias: bool, kind
 def without_bias(network: Network) -> Network:
     model = deepcopy(network.model)
     weight = model.get_submodule("fc").weight
-    model.fc = nn.Linear(weight.shape[1], CLASSES, bias=False)  # type: ignore[arg-type, index, union-attr]  # it is a matrix
-    model.fc.weight.data.copy_(weight)  # type: ignore[operator, union-attr]  # likewise
+    assert isinstance(weight, Tensor)
+    layer = nn.Linear(weight.shape[1], CLASSES, bias=False)
+    layer.load_state_dict({"weight": weight})
+    model.set_submodule("fc", layer)
     return type(network)(network.name, model, network.family).eval()
 
 
@@ -148,7 +150,8 @@ def test_other_networks_equal_the_literal_loop(backbone: str) -> None:
     ("option", "value"), [("weight_decay", 0.5), ("tau", 0.9), ("power", 0.0), ("flip", False)]
 )
 def test_every_option_is_the_literal_loops(network: Network, option: str, value: float) -> None:
-    settings = replace(QUICK, **{option: value})
+    given: dict[str, Any] = {option: value}
+    settings = replace(QUICK, **given)
     found, plain = (tuned(network, images(1), [[1]], each) for each in (settings, QUICK))
     expected, _, _ = rib_literal.fine_tuned_map(network, images(1)[0], [1], settings)
     torch.testing.assert_close(found[0], expected, atol=2e-5, rtol=1e-4)
@@ -278,13 +281,13 @@ def test_the_network_is_untouched_when_something_rises(
     """In the middle of a pass, when other weights stand in the model's layers, or of an update."""
     before, calls = state_of(odd), []
 
-    def strike(*_arguments: object) -> None:
+    def strike(*_arguments: object, **_options: object) -> None:
         calls.append(where)
         if len(calls) == 5:
             raise error
 
     if where == "update":
-        monkeypatch.setattr(Tensor, "sub_", lambda own, *_a, **_k: strike() or own)
+        monkeypatch.setattr(Tensor, "sub_", strike)
     else:
         odd.model.get_submodule("layer3.1.conv1").register_forward_pre_hook(strike)
     with pytest.raises(error):
