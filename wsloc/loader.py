@@ -58,7 +58,6 @@ def load(
     infer_mode: str | None = None,
     rib: FineTuning | None = None,
     rib_images: str | Path | None = None,
-    rib_others: int = 20,
     random_seed: int = 0,
 ) -> Localizer:
     """A localizer, ready to use, from whatever holds a trained classifier.
@@ -79,17 +78,14 @@ def load(
         image_size: input side in pixels, in place of the source's own.
         resize: `squash` or `keep`, in place of the source's own.
         task: `single-label` or `multi-label`, where the source does not hold it.
-        output_stride: input pixels a cell of the grid, in place of the network's own: a finer grid from the same
-            weights, for ResNets and `small_resnet`.
-        scales: of the input's sides; maps are averaged over them, classes and probabilities are the first one's;
-            1 and, for `rib`, its own if not given.
-        flip: whether maps are averaged over mirror images, too; no and, for `rib`, its own if not given.
+        output_stride: input pixels a cell of the grid: a finer one from the same weights, for ResNets, `small_resnet`.
+        scales: of the input's sides; maps are averaged over them, classes are the first one's. None: 1, or RIB's own.
+        flip: whether maps are averaged over mirror images, too. None: no, or RIB's own.
         draws: random selections that FickleNet's maps are aggregated of, in place of the checkpoint's own number.
         drop_rate: of these selections, 0-1; classes and probabilities keep the one of the training.
         infer_mode: `stochastic`, `general` or `deterministic`, in place of the checkpoint's own.
         rib: how the network is fine-tuned for the map `rib`.
         rib_images: a labelled data set (a folder a class, a CSV, annotations): images of it join each fine-tuning.
-        rib_others: how many of them, of those that share no class with the image.
         random_seed: of random weights, and of random selections.
 
     Raises:
@@ -112,7 +108,7 @@ def load(
         network = _hooked(network, target_layer)
     named = _named(classes, localizer.classes)
     if rib_images is not None:
-        views = views.joined_by(OtherImages(Path(rib_images), named, used, rib_others, random_seed))
+        views = views.joined_by(OtherImages(Path(rib_images), named, used, random_seed))
     return replace(
         localizer,
         network=network,

@@ -58,9 +58,9 @@ class Views:
         ways = (0, 1) if self.flip else (0,)
         return tuple((round(scale * 1e6), way) for scale in self.scales for way in ways)
 
-    def joined_by(self, others: OtherImages) -> Views:
-        """The same with other images that join each fine-tuning."""
-        return replace(self, fine_tuning=replace(self.fine_tuning, others=others))
+    def joined_by(self, pool: OtherImages) -> Views:
+        """The same with images that join each fine-tuning."""
+        return replace(self, fine_tuning=replace(self.fine_tuning, pool=pool))
 
     def of(self, inputs: Tensor, smallest: int) -> Iterator[tuple[Tensor, bool]]:
         """Each view of inputs (N, 3, H, W), and whether it is mirrored; no side is below `smallest` pixels."""

@@ -15,12 +15,16 @@ from tests.methods.example_networks import linear_network, random_network
 from tests.reference import rib_literal
 from wsloc.choice import Choice
 from wsloc.errors import UnsupportedError
+from wsloc.inputs.other_images import OtherImages
+from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.methods import METHODS, require_map, rib
 from wsloc.methods.rib import FineTuning, fine_tuned_maps, gndrp
 from wsloc.views import Views, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    import numpy.typing as npt
 
     from wsloc.networks.network import Network
 
@@ -139,7 +143,7 @@ def without_bias(network: Network) -> Network:
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg16_gap"])
 def test_other_networks_equal_the_literal_loop(backbone: str) -> None:
     own = random_network(backbone, CLASSES)
-    settings = replace(QUICK, steps=2, scales=(1.0,), learning_rate=1e-2)
+    settings = replace(QUICK, steps=1, scales=(1.0,), flip=False, learning_rate=1e-2)
     image = images(1)[:, :, :, :32]
     found = tuned(own, image, [[1, 2]], settings)
     expected, _, _ = rib_literal.fine_tuned_map(own, image[0], [1, 2], settings)
@@ -191,6 +195,45 @@ def test_a_choice_says_what_is_a_guess(network: Network) -> None:
     assert index[0, 2:].tolist() == [2, 1]
     expected = tuned(network, images(1), index.tolist(), QUICK, guesses=2)
     torch.testing.assert_close(explained.maps, expected)
+
+
+# Other images
+
+
+class Pool(OtherImages):
+    """Two given images and their classes, for whatever key."""
+
+    def __init__(self, pixels: npt.NDArray[np.uint8], labels: list[tuple[int, ...]]) -> None:
+        self.preprocessing = Preprocessing(image_size=pixels.shape[1])
+        self.pixels, self.labels = pixels, labels
+        self.asked: list[tuple[int, tuple[int, ...], int]] = []
+
+    def draw(
+        self, key: int, class_indices: Collection[int], count: int
+    ) -> tuple[npt.NDArray[np.uint8], list[tuple[int, ...]]]:
+        """Always the same."""
+        self.asked.append((key, tuple(class_indices), count))
+        turn = key % 2
+        return np.roll(self.pixels, turn, axis=0), self.labels[turn:] + self.labels[:turn]
+
+
+def test_other_images_join_each_step(network: Network) -> None:
+    """With labels of their own, of different numbers; each image has its draw, whatever runs beside it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 24, 24, 3), np.uint8)
+    pool = Pool(pixels, [(0, 1), (0,)])
+    settings = replace(QUICK, pool=pool, others=2, side_by_side=2)
+    found = tuned(network, images(2), [[3], [2]], settings, keys=[7, 8])
+    assert pool.asked == [(7, (3,), 2), (8, (2,), 2)]
+    inputs = pool.preprocessing.normalized(torch.from_numpy(pixels))
+    others = list(zip(inputs, pool.labels, strict=True))
+    plain = tuned(network, images(2), [[3], [2]], QUICK)
+    for place, index in ((0, 3), (1, 2)):
+        expected, steps, _ = rib_literal.fine_tuned_map(network, images(2)[place], [index], settings, others)
+        assert steps == 4
+        torch.testing.assert_close(found[place], expected, atol=2e-5, rtol=1e-4)
+        assert not torch.allclose(found[place], plain[place], atol=1e-3)
+    none = tuned(network, images(2), [[3], [2]], replace(settings, others=0))
+    torch.testing.assert_close(none, plain, atol=1e-5, rtol=1e-4)
 
 
 # Stopping
@@ -336,7 +379,7 @@ def test_the_authors_numbers_are_the_defaults() -> None:
     own = FineTuning()
     assert (own.steps, own.learning_rate, own.classifier_learning_rate) == (10, 8e-6, 8e-5)
     assert (own.weight_decay, own.power, own.tau, own.stop_logit) == (1e-4, 0.9, 0.4, 600)
-    assert (own.stop_share, own.stop_level, own.others) == (0.7, 0.3, None)
+    assert (own.stop_share, own.stop_level, own.others, own.pool) == (0.7, 0.3, 20, None)
     assert own.learning_rates(0) == (8e-6, 8e-5)
     assert own.learning_rates(5) == pytest.approx((8e-6 * 0.5**0.9, 8e-5 * 0.5**0.9))
     assert rib.SUMS[0] == own.sum

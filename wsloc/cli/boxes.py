@@ -110,7 +110,7 @@ def boxes(
     rib_stop_level: RibStopLevelOption = None,
     rib_side_by_side: RibSideBySideOption = None,
     rib_images: RibImagesOption = None,
-    rib_others: RibOthersOption = 20,
+    rib_others: RibOthersOption = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -198,7 +198,6 @@ def boxes(
         infer_mode=None if infer_mode is None else infer_mode.value,
         rib=asked_fine_tuning(arguments),
         rib_images=rib_images,
-        rib_others=rib_others,
         random_seed=random_seed,
     )
     request = Request(

@@ -171,7 +171,7 @@ def evaluate(
     rib_stop_level: RibStopLevelOption = None,
     rib_side_by_side: RibSideBySideOption = None,
     rib_images: RibImagesOption = None,
-    rib_others: RibOthersOption = 20,
+    rib_others: RibOthersOption = None,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -273,7 +273,6 @@ def evaluate(
             infer_mode=None if infer_mode is None else infer_mode.value,
             rib=asked_fine_tuning(arguments),
             rib_images=rib_images,
-            rib_others=rib_others,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:

@@ -17,9 +17,9 @@ RIB = "RIB"
 # Those that are a `FineTuning`'s own, by its names: what is not given keeps its default.
 SETTINGS = (
     *("steps", "learning_rate", "classifier_learning_rate", "weight_decay", "power", "tau", "sum"),
-    *("stop_logit", "stop_share", "stop_level", "side_by_side"),
+    *("stop_logit", "stop_share", "stop_level", "side_by_side", "others"),
 )
-RIB_OPTIONS = (*(f"rib_{name}" for name in SETTINGS), "rib_images", "rib_others")
+RIB_OPTIONS = (*(f"rib_{name}" for name in SETTINGS), "rib_images")
 
 
 class StepSum(StrEnum):
@@ -163,8 +163,15 @@ RibImagesOption = Annotated[
     ),
 ]
 RibOthersOption = Annotated[
-    int,
-    typer.Option("--rib-others", min=1, metavar="B", help="How many of --rib-images.", rich_help_panel=RIB),
+    int | None,
+    typer.Option(
+        "--rib-others",
+        min=0,
+        metavar="B",
+        help="How many of --rib-images.",
+        show_default="20",
+        rich_help_panel=RIB,
+    ),
 ]
 
 

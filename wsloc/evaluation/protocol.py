@@ -184,7 +184,7 @@ def _seen(localizer: Localizer, views: Views) -> str:
 def _fine_tuning(localizer: Localizer) -> str:
     """How RIB's maps were made."""
     rib = localizer.views.fine_tuning
-    count = 0 if rib.others is None else rib.others.count
+    count = 0 if rib.pool is None else rib.others
     return (
         f"for rib the network is fine-tuned on each image for {rib.steps} steps (SGD, learning rate "
         f"{rib.learning_rate:g} for its last two stages and {rib.classifier_learning_rate:g} for its classifier, "

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from wsloc.errors import DataError, ImageError, UnsupportedError
+from wsloc.errors import DataError, ImageError
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.label_indices import resolve_labels
 from wsloc.inputs.images import decode
-from wsloc.inputs.number_kinds import is_whole
 from wsloc.inputs.training_set import require_pictures
 
 if TYPE_CHECKING:
@@ -34,24 +33,15 @@ class OtherImages:
         classes: what the network's outputs mean; labels are resolved to them.
         preprocessing: pictures become inputs by it, squashed to squares whatever its `resize` is: several of them
             go through the network at once.
-        count: how many are drawn for an image, at least 1.
         random_seed: of the draws, beside the image's own key.
 
     Raises:
         DataError: if the data cannot be read, names no pictures or labels, or other classes than the network's.
-        UnsupportedError: if `count` is out of its range.
     """
 
     def __init__(
-        self,
-        path: Path,
-        classes: Classes,
-        preprocessing: Preprocessing,
-        count: int = 20,
-        random_seed: int = 0,
+        self, path: Path, classes: Classes, preprocessing: Preprocessing, random_seed: int = 0
     ) -> None:
-        if not is_whole(count) or count < 1:
-            raise UnsupportedError(f"other images: a whole number of at least 1, not {count!r}")
         samples = [sample for sample in read_annotations(path) if sample.labels]
         if not samples:
             raise DataError(f"{path}: no image in it has a label: RIB's other images need theirs")
@@ -59,7 +49,6 @@ class OtherImages:
         index = resolve_labels(samples, classes)
         self.path = path
         self.preprocessing = preprocessing
-        self.count = count
         self.random_seed = random_seed
         self._files = [sample.path for sample in samples if sample.path is not None]
         self._labels = [tuple(dict.fromkeys(index[label] for label in sample.labels)) for sample in samples]
@@ -67,10 +56,10 @@ class OtherImages:
         for row, labels in zip(self._members, self._labels, strict=True):
             row[list(labels)] = True
         side = preprocessing.image_size
-        self._pixels = lru_cache(maxsize=max(count, KEPT_BYTES // (3 * side**2)))(self._read)
+        self._pixels = lru_cache(maxsize=KEPT_BYTES // (3 * side**2))(self._read)
 
     def draw(
-        self, key: int, class_indices: Collection[int]
+        self, key: int, class_indices: Collection[int], count: int
     ) -> tuple[npt.NDArray[np.uint8], list[tuple[int, ...]]]:
         """Images that share no class with an image: pixels (B, S, S, 3) and the class indices of each.
 
@@ -79,6 +68,7 @@ class OtherImages:
         Args:
             key: of the image they go with: the same key, the same draw.
             class_indices: the classes of that image.
+            count: B, at least 1.
 
         Raises:
             DataError: if every image shares a class with it, or a drawn one cannot be read.
@@ -90,7 +80,7 @@ class OtherImages:
                 "need further classes"
             )
         generator = np.random.default_rng((self.random_seed, key))
-        chosen = generator.choice(apart, self.count, replace=len(apart) < self.count)
+        chosen = generator.choice(apart, count, replace=len(apart) < count)
         return np.stack([self._pixels(place) for place in chosen]), [self._labels[place] for place in chosen]
 
     def _read(self, place: int) -> npt.NDArray[np.uint8]:

@@ -73,7 +73,8 @@ class FineTuning:
         stop_logit: an image is done when its logits, summed over views and classes, exceed this.
         stop_share: it is done, too, when after step 0 more than this share (0-1) of any class's map ...
         stop_level: ... exceeds this share (0-1) of the map's maximum. The map of that step is kept.
-        others: training images that share no class with the image, to join each step; None for none.
+        others: B, how many images of the pool join each step.
+        pool: training images, of which those that share no class with the image are drawn; None for none: B is 0.
         side_by_side: how many fine-tunings run at once; 0 for what suits the device.
 
     Raises:
@@ -92,11 +93,12 @@ class FineTuning:
     stop_logit: float = 600.0
     stop_share: float = 0.7
     stop_level: float = 0.3
-    others: OtherImages | None = None
+    others: int = 20
+    pool: OtherImages | None = None
     side_by_side: int = 0
 
     def __post_init__(self) -> None:
-        for option in ("steps", "side_by_side"):
+        for option in ("steps", "others", "side_by_side"):
             value = getattr(self, option)
             if not is_whole(value) or value < 0:
                 raise UnsupportedError(f"RIB's {option} is a whole number from 0, not {value!r}")
@@ -269,24 +271,25 @@ class _Tuner:
         for features, mirrored in below:
             every = (-1, len(mirrored), -1)
             looks.append(_Look(features[images], class_index.expand(every), counted.expand(every), mirrored))
-        if self.settings.others is not None:
-            looks.append(self._look_at_others(self.settings.others, items, keys, device))
+        if self.settings.pool is not None and self.settings.others:
+            looks.append(self._look_at_others(self.settings.pool, items, keys, device))
         return looks
 
     def _look_at_others(
         self,
-        others: OtherImages,
+        pool: OtherImages,
         items: Sequence[tuple[int, ClassSet]],
         keys: Sequence[int],
         device: torch.device,
     ) -> _Look:
         """Other images for each fine-tuning, B of them."""
-        drawn = [others.draw(keys[image] if keys else 0, own) for image, own in items]
+        count = self.settings.others
+        drawn = [pool.draw(keys[image] if keys else 0, own, count) for image, own in items]
         pixels = torch.from_numpy(np.concatenate([pixels for pixels, _ in drawn])).to(device)
-        inputs = others.preprocessing.normalized(pixels)  # (I * B, 3, S, S)
+        inputs = pool.preprocessing.normalized(pixels)  # (I * B, 3, S, S)
         features = features_below(self.network, inputs, autocast=self.autocast)
         rows = _padded([labels for _, every in drawn for labels in every], device)
-        each = len(items), others.count
+        each = len(items), count
         features, class_index, counted = (part.reshape(*each, *part.shape[1:]) for part in (features, *rows))
         return _Look(features, class_index, counted, mirrored=())
 
