@@ -98,12 +98,18 @@ def asked(steps: int, rate: float, way: str = "normalized") -> FineTuning:
     return FineTuning(steps=steps, learning_rate=rate, classifier_learning_rate=10 * rate, sum=way)
 
 
+def kept_counts(folder: Path) -> dict[tuple[str, str, str, int, float], Counts]:
+    """What was counted, by part, checkpoint, sum, K and rate."""
+    found = {}
+    for path in sorted((folder / "rib").glob("*.npy")):
+        part, name, way, steps, rate, _ = path.stem.split("_")
+        found[part, name, way, int(steps), float(rate)] = np.load(path)
+    return found
+
+
 def tables(folder: Path, rate: float | None, plot: Path | None) -> None:
     """Print what was counted: rates on the held-back images, then K on dev at the rate that is best there."""
-    found: dict[tuple[str, str, str, int, float], Counts] = {}
-    for path in sorted((folder / "rib").glob("*.npy")):
-        part, name, way, steps, used, _ = path.stem.split("_")
-        found[part, name, way, int(steps), float(used)] = np.load(path)
+    found = kept_counts(folder)
     print("| checkpoint | sum | K | learning rate | background | mIoU, held back | at 0.20 |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (part, name, way, steps, used), total in sorted(found.items()):
