@@ -104,8 +104,8 @@ def load(
         set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
     set_drawing(network, random_seed, count=draws, drop_rate=drop_rate, mode=infer_mode)
-    if target_layer is not None and not isinstance(source, nn.Module):
-        network = _hooked(network, target_layer)
+    if not isinstance(source, nn.Module) and (target_layer is not None or network.attended_layer):
+        network = _hooked(network, target_layer or network.attended_layer)
     named = _named(classes, localizer.classes)
     if rib_images is not None:
         views = views.joined_by(OtherImages(Path(rib_images), named, used, random_seed))

@@ -188,7 +188,7 @@ class Localizer:
         """The map that is shown unless the user names one."""
         if isinstance(self.network, FickleNetwork):
             return "stochastic"
-        if not self.network.has_linear_head:
+        if self.source == "gain" or not self.network.has_linear_head:
             return "gradcam"
         if self.source == "gap":
             return "cam"

@@ -46,7 +46,9 @@ class Sample:
         boxes: `(label, box)` pairs; boxes xyxy, half-open, image frame. Formats with inclusive corners may put
             an edge one pixel past the image, where their data does; it is kept.
         masks: segmentations on disk. From wsol one or several pictures whose non-zero pixels, united, are the
-            object; from VOC one picture of class indices, 0 the background and 255 void.
+            object; with `mask_labels` one picture of values, 0 the background and 255 void.
+        mask_labels: `(value, label)` pairs: what the values in such a picture mean, the same for all samples of a
+            data set; an empty label counts as background. None where non-zero pixels are the object.
         ignore_mask: a picture whose non-zero pixels are not scored, or None.
     """
 
@@ -56,6 +58,7 @@ class Sample:
     image_size: tuple[int, int] | None = None
     boxes: tuple[tuple[str, Box], ...] = ()
     masks: tuple[Path, ...] = ()
+    mask_labels: tuple[tuple[int, str], ...] = ()
     ignore_mask: Path | None = None
 
 

@@ -11,6 +11,8 @@ import torch
 
 from wsloc.errors import CheckpointError, TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
+from wsloc.inputs.annotations.restricting import only_classes, restricted
+from wsloc.inputs.extra_supervision import extra_record, find_extra
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -21,11 +23,15 @@ from wsloc.training.collapse import CollapseWatch
 from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
 from wsloc.training.files import START_ANEW, TrainingFiles, differences, fingerprint
 from wsloc.training.records import EpochFigures, Recipe, StepReport, kept_epoch
+from wsloc.training.strips import save_strip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from wsloc.inputs.extra_supervision import ExtraSource
     from wsloc.records import Classes, Sample
+
+GUIDED = ("gain",)  # methods that make use of extra supervision
 
 __all__ = ["Recipe", "train"]
 
@@ -39,53 +45,51 @@ def train(
     options: Mapping[str, bool | int | float | str] | None = None,
     init: str | Path | None = None,
     validation: str | Path | None = None,
+    classes: Sequence[str] = (),
+    extra: ExtraSource | None = None,
     device: str | torch.device = "cpu",
     workers: int = 1,
     resume: bool = False,
     half: bool = False,
     snapshot_every: int = 0,
+    watched: int = 0,
     on_start: Callable[[Sequence[EpochFigures], int], None] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochFigures], None] | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> Path:
-    """Train a network from image-level labels and write its checkpoint.
+    """Train a network from image-level labels and write its checkpoint, whose path is returned.
 
-    Beside `output` stand its `.metrics.jsonl` (a line an epoch), `.curve.png`, and, until the training is
-    complete, `.resume.pt`. With a validation set the epoch of the lowest validation error is kept (the earlier of
-    equals), else the last.
+    Beside it stand `.metrics.jsonl` (a line an epoch), `.curve.png`, and `.resume.pt` until it is complete. With a
+    validation set the epoch of the lowest validation error is kept (the earlier of equals), else the last.
 
     Args:
-        method: key of `METHODS`: `gap`, `ep`, `bew` or `ficklenet`.
-        data: folder per class, Tiny ImageNet's layout, or a CSV `image,label`.
-        output: the checkpoint to write; its folder is made. Unless `resume` is given, what an earlier training
-            left there is replaced.
+        method: key of `METHODS`: `gap`, `ep`, `bew`, `ficklenet` or `gain`.
+        data: a folder per class, a CSV `image,label`, or any other of the annotation formats.
+        output: the checkpoint to write; without `resume`, what an earlier training left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
         options: of the method, in place of its defaults.
         init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
             torchvision's; None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
+        classes: labels that are learnt alone; images that show none of them are left out. Empty for all.
+        extra: masks or boxes of some of the training images; for `gain`.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
-        resume: go on from the `.resume.pt` of an interrupted run with the same arguments. It ends with the
-            weights of an unbroken one: bit for bit on a CPU with as many threads. Without that file a finished
-            training is left as it is, and where there is none either, training begins.
+        resume: go on from the `.resume.pt` of an interrupted run with the same arguments, to the weights of an
+            unbroken one: bit for bit on a CPU with as many threads. A finished training is left as it is.
         half: keep the weights as float16.
         snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
-        on_start: called once, with the epochs that a resumed or finished training has behind it, and how many there
-            are in all.
+        watched: of how many of the first images maps are drawn, as a strip before and after each epoch.
+        on_start: called once, with the epochs that a resumed training has behind it, and how many there are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
-        on_warning: called with what goes wrong without ending the training: lambda that has collapsed.
-
-    Returns:
-        The path of the checkpoint.
+        on_warning: called with what goes wrong without ending the training.
 
     Raises:
         DataError: if the data cannot be read.
-        UnsupportedError: if the backbone or the device is not known, or the backbone does not fit the method.
-        TrainingError: if the method is unknown, the classes or the image size do not fit, the loss is not finite,
-            or what is to be resumed is damaged or was made with other arguments.
+        UnsupportedError: if backbone or device are not known, or the backbone does not fit the method.
+        TrainingError: if method, classes, image size or what is to be resumed do not fit, or a loss is not finite.
         OutputError: if nothing can be written beside `output`; found out before the first step.
     """
     place = resolve_device(device)
@@ -94,13 +98,16 @@ def train(
         run = _Run(
             method,
             Path(data),
-            None if validation is None else Path(validation),
+            validation if validation is None else Path(validation),
+            classes,
+            extra=extra,
             recipe=recipe or Recipe(),
             options=options or {},
             init=init if init is None or init == DEFAULT_WEIGHTS else Path(init),
             device=place,
             half=half,
             snapshot_every=snapshot_every,
+            watched=watched,
             files=TrainingFiles(Path(output)),
         )
         done = run.take_up(resume=resume)
@@ -119,13 +126,16 @@ class _Run:
         method: str,
         data: Path,
         validation: Path | None,
+        classes: Sequence[str],
         *,
+        extra: ExtraSource | None,
         recipe: Recipe,
         options: Mapping[str, bool | int | float | str],
         init: Path | str | None,
         device: torch.device,
         half: bool,
         snapshot_every: int,
+        watched: int,
         files: TrainingFiles,
     ) -> None:
         if method not in METHODS:
@@ -140,17 +150,28 @@ class _Run:
         )
         self.half = half
         self.snapshot_every = snapshot_every
+        self.watched = watched
         self.files = files
         self.samples = read_annotations(data)
+        if classes:
+            self.samples = only_classes(self.samples, classes, str(data))
         self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
-        self.validation = None if validation is None else _fitting(validation, self.classes)
+        self.validation = (
+            None if validation is None else _fitting(validation, self.classes, only=bool(classes))
+        )
         require_pictures([*self.samples, *(self.validation or [])])
+        if extra is not None and method not in GUIDED:
+            raise TrainingError(f"{method} makes no use of masks or boxes: train {' or '.join(GUIDED)}")
+        supervised = (
+            find_extra(self.samples, self.classes, extra, recipe.random_seed) if extra is not None else []
+        )
         self.data = {
             "name": data.resolve().name,
             "images": len(self.samples),
             "validation_images": None if self.validation is None else len(self.validation),
             "sha256": fingerprint([*self.samples, *(self.validation or [])]),
             "init": _named_weights(init),
+            **extra_record(supervised, extra.per_step if extra is not None else 0),
         }
         self.task = MULTI_LABEL if any(len(sample.labels) > 1 for sample in self.samples) else SINGLE_LABEL
         self.learner = Learner(
@@ -161,6 +182,8 @@ class _Run:
             device=device,
             options=self.options,
             init=init,
+            extra=supervised,
+            extra_per_step=0 if extra is None else extra.per_step,
         )
         self.learner.check_size(len(self.samples))
         self.history: list[EpochFigures] = []
@@ -189,12 +212,15 @@ class _Run:
         if warning is not None and on_warning is not None:
             on_warning(warning)
         watch = CollapseWatch(on_step, on_warning)
+        if not self.history:
+            self._draw(0)
         for number in range(len(self.history), self.epochs):
             figures = self._epoch(number, workers, watch.step)
             self.history.append(figures)
             # The state first: whatever a kill leaves after it can be gone on from, and written again.
             self.files.write_state(self._state())
             self._publish()
+            self._draw(number + 1)
             if on_epoch is not None:
                 on_epoch(figures)
         self.files.forget()
@@ -229,6 +255,11 @@ class _Run:
             place = self.files.snapshot(self.history[-1].epoch)
             save_checkpoint(self._checkpoint(), place, half=self.half)
         self.files.write_figures([figures.to_dict() for figures in self.history])
+
+    def _draw(self, epochs: int) -> None:
+        """The maps of the first images after so many epochs, as a strip."""
+        if self.watched:
+            save_strip(self.learner, self.samples[: self.watched], self.files.strip(epochs))
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
@@ -324,9 +355,13 @@ def _at_least_two(classes: Classes, place: Path) -> Classes:
     return classes
 
 
-def _fitting(place: Path, classes: Classes) -> list[Sample]:
-    """The samples of a data set, all of whose labels the network has."""
+def _fitting(place: Path, classes: Classes, *, only: bool) -> list[Sample]:
+    """The samples of a data set, all of whose labels the network has, or those labels `only`."""
     samples = read_annotations(place)
+    if only:
+        samples = restricted(samples, set(classes.ids).__contains__).samples
+        if not samples:
+            raise TrainingError(f"{place}: none of its images shows one of the training classes")
     unknown = sorted({label for sample in samples for label in sample.labels} - set(classes.ids))
     if unknown:
         more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5} more"

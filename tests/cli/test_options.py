@@ -103,3 +103,10 @@ def test_scales_are_numbers() -> None:
     for text in ("", "1,", "big"):
         with pytest.raises(UsageError, match="--scales is a list of numbers"):
             options.scale_list(text)
+
+
+def test_classes_are_parted_by_commas() -> None:
+    assert options.listed_classes(None) == ()
+    assert options.listed_classes(" cat, potted plant,cat,") == ("cat", "potted plant")
+    with pytest.raises(UsageError, match="--classes ' ,' names no class"):
+        options.listed_classes(" ,")

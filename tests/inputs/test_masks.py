@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from wsloc.errors import DataError
-from wsloc.inputs.masks import read_mask
+from wsloc.inputs.masks import has_voc_palette, read_mask, renumbered, value_table, voc_palette
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +32,38 @@ def test_gray_and_binary_masks(tmp_path: Path) -> None:
 def test_colour_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colour.png")
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
-    for name in ("colour.png", "damaged.png", "missing.png"):
+    Image.fromarray(np.full((2, 2), 256, np.uint16)).save(tmp_path / "deep.png")
+    for name in ("colour.png", "damaged.png", "missing.png", "deep.png"):
         with pytest.raises(DataError, match=name):
             read_mask(tmp_path / name)
+
+
+def test_vocs_colours(tmp_path: Path) -> None:
+    colours = np.array(voc_palette()).reshape(256, 3)
+    known = {
+        0: (0, 0, 0),
+        1: (128, 0, 0),
+        8: (64, 0, 0),
+        12: (64, 0, 128),
+        20: (0, 64, 128),
+        255: (224, 224, 192),
+    }
+    assert {value: tuple(colours[value].tolist()) for value in known} == known
+    picture = Image.fromarray(INDICES).convert("P")
+    for name, palette, expected in (("voc", voc_palette(), True), ("gray", None, False)):
+        if palette is not None:
+            picture.putpalette(palette)
+        (picture if palette is not None else Image.fromarray(INDICES)).save(tmp_path / f"{name}.png")
+        assert has_voc_palette(tmp_path / f"{name}.png") is expected
+    picture.putpalette([7, 8, 9] * 256)
+    picture.save(tmp_path / "other.png")
+    assert not has_voc_palette(tmp_path / "other.png")
+    with pytest.raises(DataError, match=r"missing\.png"):
+        has_voc_palette(tmp_path / "missing.png")
+
+
+def test_values_get_other_numbers(tmp_path: Path) -> None:
+    table = value_table({1: 2, 20: 0})
+    assert renumbered(INDICES, table, tmp_path / "mask.png").tolist() == [[0, 2], [0, 255]]
+    with pytest.raises(DataError, match=r"mask\.png: holds the value 20, which stands for no class"):
+        renumbered(INDICES, value_table({1: 1}), tmp_path / "mask.png")

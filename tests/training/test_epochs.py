@@ -354,7 +354,7 @@ def test_a_batch_in_parts_gives_the_same_gradients(samples: list[Sample]) -> Non
         one.network.eval()
         pixels = torch.arange(4 * 32 * 32 * 3, dtype=torch.uint8).reshape(4, 32, 32, 3)
         targets = torch.eye(3)[[0, 1, 2, 0]]
-        logits, loss, _ = one._step(pixels, targets, 0.1, 0.0)
+        logits, loss, _ = one._step(pixels, targets, (), 0.1, 0.0)
         gradient = one.network.get_parameter("model.features.0.weight").grad
         assert gradient is not None
         found.append((logits, torch.tensor(loss), gradient.clone()))

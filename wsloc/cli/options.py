@@ -352,3 +352,17 @@ def scale_list(text: str | None) -> tuple[float, ...] | None:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--scales is a list of numbers such as 1,1.5, not {text!r}") from error
+
+
+def listed_classes(text: str | None) -> tuple[str, ...]:
+    """The names of `--classes cat,dog`.
+
+    Raises:
+        UsageError: if the option names none.
+    """
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: give names, parted by commas")
+    return names

@@ -31,6 +31,14 @@ RULES = {
     "threshold": "threshold: the largest component of the cells that reach this share of the map's maximum",
     "excess": "excess: the smallest rectangle that holds 98 % of what rises above this share of the map's maximum",
 }
+MASKS = (
+    "the maps of an image's own classes, as they are given in its labels, are brought to its mask's size bilinearly; a "
+    "pixel is of the class whose score is highest there if that score exceeds the threshold, else of the background. "
+    "One confusion matrix of all pixels, void (255) left out; the mean is over the background and every class of which "
+    "either side has a pixel, and classes that are not scored count as background. An image that failed counts as "
+    "background. The figure is of the label maps themselves: it is not comparable with the mean IoU of a segmentation "
+    "network that was trained on such maps, which papers report"
+)
 LIVE_FAILURES = (
     "an image that cannot be read, or is of another size than its annotation says, counts as wrong everywhere"
 )
@@ -212,14 +220,17 @@ def _curves(scores: Scores, maps: str) -> list[tuple[str, str]]:
         parts.append(("MaxBoxAcc", words))
     if scores.pixels:
         parts.append(("PxAP", f"{maps}; every pixel of every image, over all thresholds"))
+    if any(sweep.has_maps for sweep in scores.sweeps.values()):
+        parts.append(("Mean IoU", MASKS))
     return parts
 
 
 def _tuning(scores: Scores, tune_on: Path | None) -> str:
     """What was chosen on the tuning set, and how."""
     words = (
-        "for each map and kind of rule the value with the least GT-known error on the tuning set; for the tuned box "
-        "accuracy the threshold at which MaxBoxAcc's curve is highest there"
+        "for each map and kind of rule the value with the least GT-known error on the tuning set, if it has boxes; for "
+        "the tuned box accuracy and mean IoU the threshold at which the curve of MaxBoxAcc, or of the mean IoU, is "
+        "highest there"
     )
     if scores.tuned is not None and scores.tuned.chosen_on is ChosenOn.SCORED_SET:
         words += ". Some of its images are scored here too: tuned figures are flattered"

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import UnsupportedError
-from wsloc.methods import bew, cam, ep, ficklenet, rib
+from wsloc.methods import bew, cam, ep, ficklenet, gain, rib
 from wsloc.networks.stacked_copies import require_last_stages
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Method(Protocol):
         """What it shows: (N, P, h, w) for classes (N, P)."""
 
 
-METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew, "ficklenet": ficklenet}
+METHODS: dict[str, Method] = {"gap": cam, "ep": ep, "bew": bew, "ficklenet": ficklenet, "gain": gain}
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,11 @@ class Network(nn.Module):
         return weight, cast("Tensor | None", layer.bias)
 
     @property
+    def attended_layer(self) -> str:
+        """Dotted name of the layer that it was trained to be explained at; "" for the last feature map."""
+        return ""
+
+    @property
     def branches(self) -> int:
         """How many BEW layers weigh its intermediate features."""
         return 0

@@ -17,7 +17,7 @@ from wsloc.inputs.training_set import TrainingBatches, steps_an_epoch
 from wsloc.methods import METHODS
 from wsloc.metrics.classification import ClassificationError
 from wsloc.networks.initial_weights import load_initial_weights
-from wsloc.networks.tasks import MULTI_LABEL, LabelledBatch
+from wsloc.networks.tasks import MULTI_LABEL, ExtraBatch, LabelledBatch
 from wsloc.training.records import EpochFigures, StepReport
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from wsloc.inputs.extra_supervision import ExtraSample
     from wsloc.inputs.training_set import Augmentation
     from wsloc.networks.network import Network
     from wsloc.records import Classes, Sample
@@ -49,8 +50,11 @@ class Learner:
         device: where.
         options: of the method.
         init: weights to start from: a file, `DEFAULT` for torchvision's, or None for random ones.
+        extra: training images with extra supervision, for methods that make use of it.
+        extra_per_step: how many of them go into each step; at least one into each of its parts.
 
     Attributes:
+        name: of the method.
         network: on the device, in any mode: every pass sets its own.
         optimizer: as the recipe says.
         preprocessing: of the pictures.
@@ -70,8 +74,13 @@ class Learner:
         device: torch.device,
         options: Mapping[str, Any] | None = None,
         init: Path | str | None = None,
+        extra: Sequence[ExtraSample] = (),
+        extra_per_step: int = 0,
     ) -> None:
+        self.name = method
         self.method = METHODS[method]
+        self.extra = extra
+        self.extra_per_step = max(extra_per_step, recipe.accumulate)
         self.recipe = recipe
         self.classes = classes
         self.task = task
@@ -193,13 +202,12 @@ class Learner:
         error = ClassificationError(multi_label=self.task == MULTI_LABEL)
         self.network.train()
         with closing(batches.load(workers)) as loaded:
-            for step, (pixels, targets) in enumerate(loaded):
+            for step, (pixels, targets, *supervised) in enumerate(loaded):
                 if step == steps:
                     break
                 epoch = number + step / whole
-                logits, loss, logs = self._step(
-                    pixels, targets, self.recipe.learning_rate_at(epoch, whole), epoch / length
-                )
+                rate = self.recipe.learning_rate_at(epoch, whole)
+                logits, loss, logs = self._step(pixels, targets, supervised, rate, epoch / length)
                 error.update(logits.numpy(), targets.numpy())
                 total += loss
                 for name, value in logs.items():
@@ -209,7 +217,7 @@ class Learner:
         return total / steps, error.value(), extra
 
     def _step(
-        self, pixels: Tensor, targets: Tensor, rate: float, progress: float
+        self, pixels: Tensor, targets: Tensor, extra: Sequence[Tensor], rate: float, progress: float
     ) -> tuple[Tensor, float, dict[str, float]]:
         """One optimizer step: (logits (N, C) on the CPU, loss, what the method logs)."""
         for group in self.optimizer.param_groups:
@@ -221,11 +229,12 @@ class Learner:
         outputs: list[Tensor] = []
         value = 0.0
         logs: dict[str, Tensor] = {}
-        for part, aim in zip(images.chunk(parts), aims.chunk(parts), strict=True):
+        chunks = images.chunk(parts), aims.chunk(parts)
+        for part, aim, supervised in zip(*chunks, self._supervised(extra, len(chunks[0])), strict=True):
             share = len(part) / len(images)
             with self._autocast():
                 loss, logits, logged = self.method.loss(
-                    self.network, LabelledBatch(part, aim, self.task, progress)
+                    self.network, LabelledBatch(part, aim, self.task, progress, supervised)
                 )
             # One copy to the host a part: the loss must be looked at before it spoils the weights.
             value += float(loss.detach()) * share
@@ -239,12 +248,28 @@ class Learner:
             self.average.update_parameters(self.network.model)
         return torch.cat(outputs).cpu(), value, {name: float(log) for name, log in logs.items()}
 
+    def _supervised(self, extra: Sequence[Tensor], parts: int) -> list[ExtraBatch | None]:
+        """The images with extra supervision of each part of a step, on the device."""
+        if not extra:
+            return [None] * parts
+        chunked = zip(*(array.to(self.device).tensor_split(parts) for array in extra), strict=True)
+        return [
+            ExtraBatch(
+                images=self.preprocessing.normalized(pixels),  # (E, 3, S, S)
+                class_index=class_index,
+                regions=regions,
+                is_box=is_box,
+                saliency=saliency / 255,
+            )
+            for pixels, class_index, regions, saliency, is_box in chunked
+        ]
+
     @torch.inference_mode()
     def _judge(self, samples: Sequence[Sample], workers: int) -> tuple[float, float]:
         """(mean loss, error) on images that are not learnt from, with the weights that would be kept."""
         error, total = ClassificationError(multi_label=self.task == MULTI_LABEL), 0.0
         self.network.eval()
-        with self._kept_weights():
+        with self.kept_weights():
             for pixels, targets in self._batches(samples, None, 0).load(workers):
                 images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
                 batch = LabelledBatch(images, targets.to(self.device), self.task)
@@ -256,7 +281,7 @@ class Learner:
         return total / len(samples), error.value()
 
     @contextmanager
-    def _kept_weights(self) -> Iterator[None]:
+    def kept_weights(self) -> Iterator[None]:
         """The averaged weights, where there are any, in the network's place inside the block."""
         if self.average is None:
             yield
@@ -280,6 +305,8 @@ class Learner:
             batch_size=self.recipe.batch_size,
             random_seed=self.recipe.random_seed,
             epoch=number,
+            extra=self.extra if augmentation is not None else (),
+            extra_per_batch=self.extra_per_step,
         )
 
     def _autocast(self) -> torch.autocast:

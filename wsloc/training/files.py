@@ -54,6 +54,10 @@ class TrainingFiles:
         """The checkpoint of an epoch, from 0, that is kept beside the output; its name counts from 1."""
         return self.output.with_name(f"{self.output.stem}.epoch-{epoch + 1}{self.output.suffix}")
 
+    def strip(self, epochs: int) -> Path:
+        """The picture of a few images' maps after so many epochs."""
+        return self.output.with_name(f"{self.output.stem}.attention") / f"epoch-{epochs}.jpg"
+
     @property
     def complete(self) -> bool:
         """Whether a training has ended here: there is a checkpoint, and nothing to go on from.

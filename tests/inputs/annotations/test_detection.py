@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS, read_annotations
+from wsloc.inputs.masks import voc_palette
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Files = dict[str, str]
+Files = Mapping[str, str | bytes]
 WNID = "n01751748"
 KIT = {"ILSVRC2012_validation_ground_truth.txt": "1\n", "map_clsloc.txt": f"{WNID} 1 snake\n"}
 TABLE = {"LOC_val_solution.csv": f"ImageId,PredictionString\na,{WNID} 1 2 3 4 \n"}
@@ -23,6 +27,14 @@ INSTANCES = {
     "categories": [{"id": 1, "name": "dog"}],
     "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}],
 }
+
+
+def mask() -> bytes:
+    """A PNG of one pixel, VOC's dog."""
+    stream, picture = BytesIO(), Image.frombytes("P", (1, 1), b"\x0c")
+    picture.putpalette(voc_palette())
+    picture.save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def under(folder: str, files: Files) -> Files:
@@ -61,6 +73,8 @@ def examples(make_xml: Callable[..., str]) -> dict[str, tuple[str, str, Files]]:
         "voc xml": ("voc", "Annotations", voc),
         "coco": ("coco", "instances.json", {"instances.json": json.dumps(INSTANCES)}),
         "labels": ("labels-csv", "labels.csv", {"labels.csv": "image,label\na.jpg,dog\n"}),
+        "masks": ("masks", "", {"masks/a.png": mask(), "images/a.jpg": "", "dev.txt": "a\n"}),
+        "masks list": ("masks", "dev.txt", {"masks/a.png": mask(), "images/a.jpg": "", "dev.txt": "a\n"}),
         "folder": ("folder", "", {"dog/a.jpg": "", "cat/b.jpg": ""}),
         "deep folder": ("folder", "", {"dog/a/b/c/d.jpg": ""}),
     }
@@ -74,7 +88,7 @@ def test_only_its_own_format_recognizes_it(tmp_path: Path, make_xml: Callable[..
     annotation_format, place, files = examples(make_xml)[name]
     for file, text in files.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / file).write_text(text)
+        (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
     root = tmp_path / place
     recognizing = [name for name, reader in ANNOTATION_FORMATS.items() if reader.matches(root)]
     if annotation_format != "folder" and recognizing[-1:] == ["folder"]:
@@ -98,6 +112,8 @@ def test_every_format_has_an_example() -> None:
         ("voc-2007-train", "voc", 311),
         ("voc-2007-train/Annotations", "voc", 311),
         ("voc-2007-train/ImageSets/Segmentation/train.txt", "voc", 311),
+        ("voc-animals", "masks", 3129),
+        ("voc-animals/dev.txt", "masks", 437),
     ],
 )
 def test_real_data_sets(

@@ -36,7 +36,9 @@ def test_every_format_is_recognized_and_can_be_named(tmp_path: Path, annotation_
 def test_what_is_no_data_set_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone is not there: name a data set's folder or annotation file"):
         read_annotations(tmp_path / "gone")
-    with pytest.raises(DataError, match=r"its format is none of tiny-imagenet, .*, labels-csv, folder"):
+    with pytest.raises(
+        DataError, match=r"its format is none of tiny-imagenet, .*, labels-csv, masks, folder"
+    ):
         read_annotations(tmp_path)
     with pytest.raises(DataError, match="unknown annotation format 'xml': auto, tiny-imagenet"):
         read_annotations(tmp_path, "xml")

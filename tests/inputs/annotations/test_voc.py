@@ -10,6 +10,7 @@ from PIL import Image
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations import voc
+from wsloc.inputs.mask_classes import VOC_CLASSES
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def sample(kit: Path, stem: str, *masks: Path) -> Sample:
     dog, person, second = (0, 0, 500, 375), (44.5, 1, 46.5, 3), (9, 9, 10, 10)
     boxes = (("dog", dog), ("person", person), ("dog", second))
     path = kit / f"JPEGImages/{stem}.jpg"
-    return Sample(f"{stem}.jpg", path, ("dog", "person"), (375, 500), boxes, masks)
+    numbering = tuple((entry.value, entry.class_id) for entry in VOC_CLASSES) if masks else ()
+    return Sample(f"{stem}.jpg", path, ("dog", "person"), (375, 500), boxes, masks, numbering)
 
 
 def test_samples(kit: Path) -> None:
@@ -55,6 +57,16 @@ def test_samples(kit: Path) -> None:
     for name, expected in (("Segmentation/val.txt", second), ("Main/dog_val.txt", first)):
         assert voc.matches(kit / "ImageSets" / name)
         assert voc.read(kit / "ImageSets" / name) == [expected]
+
+
+def test_masks_of_other_objects_are_numbered_by_a_file_or_not_at_all(
+    kit: Path, make_xml: Callable[..., str]
+) -> None:
+    path = kit / "Annotations/2007_000039.xml"
+    path.write_text(make_xml("2007_000039.jpg", (("zebra", (1, 1, 2, 2)),)))
+    assert voc.read(kit)[1].mask_labels == ()
+    (kit / "classes.json").write_text('{"classes": [{"value": 7, "class_id": "zebra"}]}')
+    assert voc.read(kit)[1].mask_labels == ((7, "zebra"),)
 
 
 def test_lists_with_paths_and_repeated_rows(kit: Path) -> None:

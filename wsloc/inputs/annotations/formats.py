@@ -12,6 +12,7 @@ from wsloc.inputs.annotations import (
     imagenet_devkit,
     imagenet_xml,
     labels_csv,
+    mask_folder,
     tiny_imagenet,
     voc,
     wsol,
@@ -45,6 +46,7 @@ ANNOTATION_FORMATS: dict[str, AnnotationFormat] = {
     "voc": voc,
     "coco": coco,
     "labels-csv": labels_csv,
+    "masks": mask_folder,
     "folder": folder,
 }
 

@@ -2,21 +2,25 @@
 
 ROOT/Annotations/<image>.xml                 <filename>, <size>, <object>s with their class as <name>
 ROOT/JPEGImages/<image>.jpg                  may be absent
-ROOT/SegmentationClass/<image>.png           class indices, 255 is void; for some images, or absent
+ROOT/SegmentationClass/<image>.png           class values, 255 is void; for some images, or absent
+ROOT/classes.json                            what these values mean, where the objects are not called as VOC's are
 ROOT/ImageSets/<Main|Segmentation>/<x>.txt   images of a split
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations.parsing import numbered_lines
 from wsloc.inputs.annotations.xml_files import find_xml, first_xml, is_imagenet, read_xml
+from wsloc.inputs.mask_classes import FILE_NAME, VOC_CLASSES, VOC_NAMES, read_mask_classes
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 ANNOTATIONS, PICTURES, MASKS, LISTS = "Annotations", "JPEGImages", "SegmentationClass", "ImageSets"
@@ -63,7 +67,17 @@ def read(root: Path) -> list[Sample]:
             annotation.boxes,
             masks=(mask,) if mask else (),
         )
-    return list(samples.values())
+    numbering = _numbering(kit, samples.values()) if masks else ()
+    return [replace(sample, mask_labels=numbering if sample.masks else ()) for sample in samples.values()]
+
+
+def _numbering(kit: Path, samples: Iterable[Sample]) -> tuple[tuple[int, str], ...]:
+    """What the masks' values mean: as the kit says, else VOC's where all objects are called so, else not known."""
+    if (kit / FILE_NAME).is_file():
+        return tuple((entry.value, entry.class_id) for entry in read_mask_classes(kit / FILE_NAME))
+    if {label for sample in samples for label in sample.labels} <= set(VOC_NAMES):
+        return tuple((entry.value, entry.class_id) for entry in VOC_CLASSES)
+    return ()
 
 
 def _is_list(path: Path) -> bool:
