@@ -18,12 +18,15 @@ class Choice:
     """Guesses first, then what each image is said to show.
 
     Attributes:
-        best: how many of the most probable classes; each is a guess, and no other class goes with it.
+        best: how many of the most probable classes; each is a guess.
         rows: class indices of each image, its own; none if nothing is named.
+        alone: whether a map that depends on which classes go together (RIB's) is made for each guess by itself; else
+            guesses may share what is made for the rows.
     """
 
     best: int = 0
     rows: Sequence[Sequence[int]] = ()
+    alone: bool = True
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Classes (N, P) by probabilities (N, C): `guesses` of them, then the rows, shorter ones repeating a class."""

@@ -212,9 +212,11 @@ def _fine_tuned(
     logits = network.observe(first, differentiable=False, autocast=autocast).logits  # (N, C)
     scores = probabilities(logits, task)
     class_index = choose(scores)  # (N, P)
+    chosen = choose if isinstance(choose, Choice) else Choice()  # what a function chooses is the images' own
     maps = fine_tuned_maps(
         *(network, inputs, views, class_index, settings),
-        guesses=choose.guesses(scores) if isinstance(choose, Choice) else 0,
+        guesses=chosen.guesses(scores),
+        alone=chosen.alone,
         normalization=normalization,
         keys=keys,
         autocast=autocast,

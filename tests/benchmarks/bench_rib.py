@@ -1,10 +1,10 @@
 """Seeds of RIB on the animals of Pascal VOC by the number of steps, and what an image costs.
 
-    python tests/benchmarks/bench_ficklenet_seeds.py lists DATA FOLDER        # held-back.csv, dev.csv, as there
-    python tests/benchmarks/bench_rib.py score FOLDER held-back CHECKPOINT... --steps 10 --rates 8e-6 3e-5 1e-4
-    python tests/benchmarks/bench_rib.py score FOLDER dev CHECKPOINT... --steps 0 2 5 10 --rates 1e-4
-    python tests/benchmarks/bench_rib.py table FOLDER [--rate 1e-4] [--plot FILE]
-    python tests/benchmarks/bench_rib.py cost FOLDER CHECKPOINT
+    PYTHONPATH=. python tests/benchmarks/bench_ficklenet_seeds.py lists DATA FOLDER
+    PYTHONPATH=. python tests/benchmarks/bench_rib.py score FOLDER held-back CHECKPOINT... --rates 1e-4 1e-3
+    PYTHONPATH=. python tests/benchmarks/bench_rib.py score FOLDER dev CHECKPOINT... --steps 0 2 5 10 --rates 1e-4
+    PYTHONPATH=. python tests/benchmarks/bench_rib.py table FOLDER [--rate 1e-4] [--plot FILE]
+    PYTHONPATH=. python tests/benchmarks/bench_rib.py cost FOLDER CHECKPOINT
 
 `score` keeps what it counted in FOLDER/rib, one file a setting, and goes on where it was left; so `table` can be had
 at any time. The learning rate is that of the last two stages, the classifier's ten times that, as the authors have
@@ -25,10 +25,9 @@ import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
 
-from tests.benchmarks.bench_ficklenet_seeds import ANIMALS, LEVELS, mean_ious, truth_of
+from tests.benchmarks.voc_animals import LEVELS, level_counts, mean_ious, truth_of
 from wsloc.inputs.annotations.labels_csv import read
 from wsloc.loader import load
 from wsloc.methods.rib import FineTuning
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from wsloc.records import Localization, Sample
 
 Counts = npt.NDArray[np.int64]
-SHAPE = (len(ANIMALS) + 2, len(ANIMALS) + 1, LEVELS + 1)  # truth, best class, level of its score
 CUE = LEVELS // 5  # 20 % of the maximum
 COSTED = 20  # images that the cost is measured on
 
@@ -46,14 +44,7 @@ COSTED = 20  # images that the cost is measured on
 def counted(record: Localization, truth: npt.NDArray[np.uint8]) -> Counts:
     """Pixels of one image by truth, best class and its score's level."""
     assert record.activation_maps is not None
-    maps = torch.from_numpy(record.activation_maps)  # (P, H, W)
-    cells = F.interpolate(maps[None], size=truth.shape, mode="bilinear", align_corners=False)[0]
-    best, place = cells.max(dim=0)
-    labels = np.asarray(record.class_indices)[place.numpy()] + 1
-    levels = np.ceil(best.numpy() * LEVELS).astype(np.int64).clip(0, LEVELS)
-    rows = np.minimum(truth, len(ANIMALS) + 1).astype(np.int64)  # 255 comes last
-    places = np.ravel_multi_index((rows, labels, levels), SHAPE)
-    return np.bincount(places.ravel(), minlength=int(np.prod(SHAPE))).reshape(SHAPE)
+    return level_counts(torch.from_numpy(record.activation_maps), torch.tensor(record.class_indices), truth)
 
 
 def localized(localizer: Localizer, sample: Sample) -> Localization:
@@ -74,9 +65,9 @@ def score(folder: Path, part: str, checkpoint: Path, settings: FineTuning, image
         return
     localizer = load(checkpoint, device="cpu", rib=settings)
     start = time.perf_counter()
-    total = np.zeros(SHAPE, np.int64)
+    total = np.zeros((), np.int64)
     for sample in spread(read(folder / f"{part}.csv"), images):
-        total += counted(localized(localizer, sample), truth_of(sample, localizer.classes.ids))
+        total = total + counted(localized(localizer, sample), truth_of(sample, localizer.classes.ids))
     kept.parent.mkdir(exist_ok=True)
     np.save(kept, total)
     figures = mean_ious(total)

@@ -186,6 +186,22 @@ def test_guesses_are_fine_tuned_for_one_by_one(network: Network) -> None:
     assert torch.equal(found[1, 0], found[1, 2])  # what is asked for twice is computed once
 
 
+def test_guesses_may_share_the_fine_tuning_for_the_own_classes(network: Network) -> None:
+    """Their logits are not raised and their maps do not end it; without own classes each has one of its own."""
+    settings = replace(QUICK, stop_share=0.4, steps=5)
+    row = [0, 2, 3, 2, 1, 2]  # guesses 0, 2 and 3; own classes 2 and 1
+    found = tuned(network, images(2), [row, [1, 0, 3, 3, 3, 3]], settings, guesses=3, alone=False)
+    own = tuned(network, images(1), [[2, 1]], settings)
+    for place, column in ((1, 0), (3, 0), (4, 1), (5, 0)):
+        torch.testing.assert_close(found[0, place], own[0, column], atol=1e-5, rtol=1e-4)
+    steps = rib_literal.fine_tuned_map(network, images(1)[0], [2, 1], settings)[1]
+    assert steps < 6
+    only = tuned(network, images(1), [[0, 2]], settings, guesses=2, alone=False)
+    torch.testing.assert_close(
+        only, tuned(network, images(1), [[0, 2]], settings, guesses=2), atol=1e-5, rtol=1e-4
+    )
+
+
 def test_a_choice_says_what_is_a_guess(network: Network) -> None:
     views = Views(fine_tuning=QUICK)
     explained = explain(

@@ -102,7 +102,8 @@ def _observe_equal(
 ) -> list[tuple[int, Seen | str]]:
     """What the network sees in images whose inputs are of one size, by row."""
     labels = [scores.labels(row) for row, _ in members]
-    observed = localizer.observe([image for _, image in members], maps, Choice(TOP, labels))
+    choice = Choice(TOP, labels, alone=scores.with_guesses and scores.has_boxes)
+    observed = localizer.observe([image for _, image in members], maps, choice)
     top = min(TOP, len(localizer.classes))
     seen: list[tuple[int, Seen | str]] = []
     for n, (row, _) in enumerate(members):

@@ -163,7 +163,7 @@ def _looks(localizer: Localizer, scores: Scores) -> list[tuple[str, str]]:
     if averaged and (views.scales, views.flip) != ((1.0,), False):
         parts.append(("Views", _views(localizer, averaged)))
     if len(averaged) < len(maps):
-        parts.append(("Fine-tuning", _fine_tuning(localizer)))
+        parts.append(("Fine-tuning", _fine_tuning(localizer, scores)))
     return parts
 
 
@@ -189,15 +189,16 @@ def _seen(localizer: Localizer, views: Views) -> str:
     return seen + (", as it is and mirrored" if views.flip else "")
 
 
-def _fine_tuning(localizer: Localizer) -> str:
+def _fine_tuning(localizer: Localizer, scores: Scores) -> str:
     """How RIB's maps were made."""
     rib = localizer.views.fine_tuning
     count = 0 if rib.pool is None else rib.others
+    guesses = " and once for each guess" if scores.has_boxes else ""
     return (
         f"for rib the network is fine-tuned on each image for {rib.steps} steps (SGD, learning rate "
         f"{rib.learning_rate:g} for its last two stages and {rib.classifier_learning_rate:g} for its classifier, "
         f"weight decay {rib.weight_decay:g}, power {rib.power:g}, tau {rib.tau:g}, {count} other images a step), once "
-        f"for each guess and once for the image's labels; maps are summed ({rib.sum}) over the steps, each of "
+        f"for the image's labels{guesses}; maps are summed ({rib.sum}) over the steps, each of "
         f"{_seen(localizer, Views(rib.scales, rib.flip))}; an image is done where its logits exceed "
         f"{rib.stop_logit:g} or more than {rib.stop_share:g} of a map exceeds {rib.stop_level:g} of its maximum"
     )

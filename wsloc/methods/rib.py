@@ -34,6 +34,7 @@ from torch.func import functional_call, grad, vmap
 from wsloc.errors import UnsupportedError
 from wsloc.inputs.number_kinds import is_real, is_whole
 from wsloc.methods import cam
+from wsloc.networks.class_sets import ClassTuning, class_sets, class_tunings, padded
 from wsloc.networks.map_operations import NORMALIZATIONS, averaged, upsample
 from wsloc.networks.stacked_copies import (
     BIAS,
@@ -153,6 +154,7 @@ def fine_tuned_maps(
     settings: FineTuning,
     *,
     guesses: int = 0,
+    alone: bool = True,
     normalization: str = "max",
     keys: Sequence[int] = (),
     autocast: bool = False,
@@ -165,8 +167,10 @@ def fine_tuned_maps(
         views_of: of some inputs each view (n, 3, H', W'), and whether it is mirrored; the same for all.
         class_index: (N, P), the classes explained; a class that stands there twice counts once.
         settings: steps, rates and rules.
-        guesses: how many of the P come first as guesses: for each of them the network is fine-tuned by itself; the
-            others are the image's own classes, for all of which it is fine-tuned at once.
+        guesses: how many of the P come first as guesses; the others are the image's own classes, for all of which
+            the network is fine-tuned at once.
+        alone: whether it is fine-tuned for each guess by itself; else guesses get the maps of the network that is
+            fine-tuned for the own classes, if there are any.
         normalization: key of `NORMALIZATIONS`, of each view's map, each step's and the sum.
         keys: N numbers that tell the images apart: what other images are drawn by.
         autocast: whether the layers below the last stages run in bfloat16.
@@ -181,32 +185,25 @@ def fine_tuned_maps(
     size = (inputs.shape[2], inputs.shape[3])
     tuner = _Tuner(network, LastStagesModule(network), settings, normalization, size, autocast)
     rows: list[list[int]] = class_index.tolist()
-    sets = [_class_sets(row, guesses) for row in rows]
+    sets = [class_sets(row, guesses, alone=alone) for row in rows]
     maps = torch.zeros(*class_index.shape, *size, device=inputs.device)
     at_once = settings.side_by_side or (1 if inputs.device.type == "cpu" else SIDE_BY_SIDE)
     for start in range(0, len(rows), at_once):
         images = range(start, min(start + at_once, len(rows)))
         below = tuner.views_below(views_of(inputs[start : images.stop]))
-        items = [(image, own) for image in images for own in dict.fromkeys(sets[image])]
-        for first in range(0, len(items), at_once):
-            part = items[first : first + at_once]
-            looks = tuner.looks(
-                below, [(image - start, own) for image, own in part], keys[start : images.stop]
-            )
-            for (image, own), cells in zip(part, tuner.tune(looks), strict=True):
-                for column, (index, asked) in enumerate(zip(rows[image], sets[image], strict=True)):
-                    if asked == own:
-                        maps[image, column] = cells[own.index(index)]
+        tunings = [
+            tuning for image in images for tuning in class_tunings(image - start, rows[image], sets[image])
+        ]
+        for first in range(0, len(tunings), at_once):
+            part = tunings[first : first + at_once]
+            looks = tuner.looks(below, part, keys[start : images.stop])
+            for (place, asked, shown), cells in zip(part, tuner.tune(looks), strict=True):
+                for column, (index, own) in enumerate(
+                    zip(rows[start + place], sets[start + place], strict=True)
+                ):
+                    if own == asked:
+                        maps[start + place, column] = cells[shown.index(index)]
     return maps
-
-
-ClassSet = tuple[int, ...]
-
-
-def _class_sets(row: Sequence[int], guesses: int) -> list[ClassSet]:
-    """For each class of an image, the classes that the network is fine-tuned for together with it."""
-    own = tuple(dict.fromkeys(row[guesses:]))
-    return [*((index,) for index in row[:guesses]), *[own] * (len(row) - guesses)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +212,8 @@ class _Look:
 
     Attributes:
         features: (I, V, K', h', w'), what goes into the last stages.
-        class_index: (I, V, P), the classes whose logits rise.
-        counted: (I, V, P), 1, and 0 where a shorter row repeats a class.
+        class_index: (I, V, P), the classes whose maps are made.
+        counted: (I, V, P), 1 for those whose logits are to rise, 0 for others and where a shorter row repeats a class.
         mirrored: of each of the V; empty for other images, whose maps are not looked at.
     """
 
@@ -260,36 +257,38 @@ class _Tuner:
     def looks(
         self,
         below: Sequence[tuple[Tensor, tuple[bool, ...]]],
-        items: Sequence[tuple[int, ClassSet]],
+        tunings: Sequence[ClassTuning],
         keys: Sequence[int],
     ) -> list[_Look]:
-        """What each fine-tuning, (image, classes), looks at."""
+        """What each fine-tuning looks at."""
         device = below[0][0].device
-        images = torch.tensor([image for image, _ in items], device=device)
-        class_index, counted = (rows.unsqueeze(1) for rows in _padded([own for _, own in items], device))
+        images = torch.tensor([tuning.image for tuning in tunings], device=device)
+        rows = padded([tuning.shown for tuning in tunings], [tuning.own for tuning in tunings], device)
+        class_index, counted = (row.unsqueeze(1) for row in rows)
         looks = []
         for features, mirrored in below:
             every = (-1, len(mirrored), -1)
             looks.append(_Look(features[images], class_index.expand(every), counted.expand(every), mirrored))
         if self.settings.pool is not None and self.settings.others:
-            looks.append(self._look_at_others(self.settings.pool, items, keys, device))
+            looks.append(self._look_at_others(self.settings.pool, tunings, keys, device))
         return looks
 
     def _look_at_others(
         self,
         pool: OtherImages,
-        items: Sequence[tuple[int, ClassSet]],
+        tunings: Sequence[ClassTuning],
         keys: Sequence[int],
         device: torch.device,
     ) -> _Look:
         """Other images for each fine-tuning, B of them."""
         count = self.settings.others
-        drawn = [pool.draw(keys[image] if keys else 0, own, count) for image, own in items]
+        drawn = [pool.draw(keys[tuning.image] if keys else 0, tuning.own, count) for tuning in tunings]
         pixels = torch.from_numpy(np.concatenate([pixels for pixels, _ in drawn])).to(device)
         inputs = pool.preprocessing.normalized(pixels)  # (I * B, 3, S, S)
         features = features_below(self.network, inputs, autocast=self.autocast)
-        rows = _padded([labels for _, every in drawn for labels in every], device)
-        each = len(items), count
+        labels = [row for _, every in drawn for row in every]
+        rows = padded(labels, labels, device)
+        each = len(tunings), count
         features, class_index, counted = (part.reshape(*each, *part.shape[1:]) for part in (features, *rows))
         return _Look(features, class_index, counted, mirrored=())
 
@@ -305,7 +304,7 @@ class _Tuner:
             gradients, maps, logits = self._pass(weights, looks, learns=not last)
             total[going] += maps
             seen[going] += 1
-            keep = ~self._done(step, maps, logits)
+            keep = ~self._done(step, maps, looks[0].counted[:, 0], logits)
             if last or not keep.any():
                 break
             if not keep.all():
@@ -348,14 +347,14 @@ class _Tuner:
         cells = maps.relu() if raw else NORMALIZATIONS[self.normalization](maps)
         return upsample(cells.flip(3) if mirrored else cells, self.size)
 
-    def _done(self, step: int, maps: Tensor, logits: Tensor) -> Tensor:
+    def _done(self, step: int, maps: Tensor, counted: Tensor, logits: Tensor) -> Tensor:
         """Which fine-tunings (I,) end with a step: their logits are high enough, or a map has spread."""
         done = logits > self.settings.stop_logit
         if step == 0:
             return done
         highest = maps.amax(dim=(-2, -1), keepdim=True).clamp(min=0)
         spread = (maps > self.settings.stop_level * highest).float().mean(dim=(-2, -1))  # (I, P)
-        return done | (spread > self.settings.stop_share).any(dim=1)
+        return done | (spread * counted > self.settings.stop_share).any(dim=1)
 
 
 def _loss(
@@ -379,11 +378,3 @@ def _loss(
             logits = logits + weights[BIAS][class_index]
         total = (logits * counted).sum()
     return -total, (maps, total)
-
-
-def _padded(rows: Sequence[ClassSet], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows of classes as (I, P), shorter ones repeating their first, and (I, P) of 1 and, for what repeats, 0."""
-    longest = max(map(len, rows))
-    padded = [[*row, *row[:1] * (longest - len(row))] for row in rows]
-    counted = [[1.0] * len(row) + [0.0] * (longest - len(row)) for row in rows]
-    return torch.tensor(padded, device=device), torch.tensor(counted, device=device)
