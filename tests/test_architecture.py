@@ -22,8 +22,8 @@ FLOORS = (
     ("request", "choice"),
     ("views",),
     ("localizer",),
-    ("evaluation", "training"),
-    ("loader", "runner", "evaluator", "trainer"),
+    ("evaluation", "seeding", "training"),
+    ("loader", "runner", "seeder", "evaluator", "trainer"),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wsloc.methods.rib import FineTuning
     from wsloc.records import Classes, Localization, Prediction
     from wsloc.regions.rectangle import Rectangle, smallest_rectangle
+    from wsloc.regions.seeds import make_seeds
     from wsloc.trainer import Recipe, train
 
 __version__ = metadata.version("wsloc")
@@ -38,6 +39,7 @@ _HOMES = {
     "WslocError": "wsloc.errors",
     "evaluate_localization": "wsloc.evaluator",
     "load": "wsloc.loader",
+    "make_seeds": "wsloc.regions.seeds",
     "smallest_rectangle": "wsloc.regions.rectangle",
     "train": "wsloc.trainer",
 }
@@ -55,6 +57,7 @@ __all__ = [
     "__version__",
     "evaluate_localization",
     "load",
+    "make_seeds",
     "smallest_rectangle",
     "train",
 ]

@@ -152,6 +152,36 @@ class Localization:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSeeds:
+    """Pseudo-labels of one image's pixels.
+
+    Attributes:
+        image: id of the image.
+        seed_mask: uint8 (height, width), image frame: 0 background, 1 to P a class by its place in `class_indices`,
+            255 ignore.
+        class_indices: (P,), outputs of the network from 0: the image's labels, those without pixels too.
+        probabilities: (P,), 0-1.
+        activation_maps: float32 (P, H, W), >= 0, input frame.
+        map: their name.
+        predicted: whether the labels are the network's own.
+    """
+
+    image: str
+    seed_mask: npt.NDArray[np.uint8] = field(repr=False, compare=False)
+    class_indices: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    activation_maps: npt.NDArray[np.float32] = field(repr=False, compare=False)
+    map: str
+    predicted: bool = False
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the upright image, pixels."""
+        height, width = self.seed_mask.shape
+        return height, width
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An image that could not be used.
 

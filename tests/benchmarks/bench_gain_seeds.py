@@ -104,7 +104,7 @@ def scored(checkpoint: Path, csv: Path) -> tuple[float, float]:
         assert sample.path is not None
         image = load(ImageFile(sample.image, sample.path), localizer.preprocessing, with_picture=False)
         assert isinstance(image, LoadedImage)
-        inputs = localizer.preprocessing.normalized(torch.from_numpy(image.pixels[None]))
+        inputs = localizer.preprocessing.normalized(torch.from_numpy(np.stack([image.pixels])))
         observation = localizer.network.observe(inputs, differentiable=True)
         index = torch.tensor([[names.index(label) for label in sample.labels]])
         targets = F.one_hot(index, len(names)).sum(dim=1).float()

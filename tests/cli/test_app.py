@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conftest import Outcome
 
 PATIENCE = 300  # seconds, for a machine that does other things
-COMMANDS = ("boxes", "eval", "train", "inspect", "import")
+COMMANDS = ("boxes", "seeds", "eval", "train", "inspect", "import")
 
 
 def boundary(error: BaseException | None) -> typer.Typer:

@@ -246,7 +246,7 @@ def test_its_own_overlays_are_no_images(
         assert len(list(overlays.rglob("*.jpg"))) == 4
     ran = command("boxes", overlays, "--checkpoint", ep_checkpoint, *output)
     assert ran.code == 1
-    assert "no image found but the overlays of an earlier run" in ran.stderr
+    assert "no image found but the pictures of an earlier run" in ran.stderr
     assert len(list(overlays.rglob("*.jpg"))) == 4
 
 

@@ -107,6 +107,34 @@ def test_eval_scores_rib_beside_cam_and_says_how(command: Run, gap_checkpoint: P
     assert "fine-tuned on each image for 2 steps (SGD, learning rate 0.001 for its last two stages" in report
 
 
+def test_seeds_of_rib(command: Run, gap_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
+    """Without steps, with one view, they are those of CAM; with steps they are not."""
+    common = (
+        "seeds",
+        scenes / "a",
+        "--checkpoint",
+        gap_checkpoint,
+        "--class",
+        "star",
+        "--class",
+        "key",
+        "-q",
+    )
+    runs: dict[str, tuple[object, ...]] = {
+        "cam": ("--map", "cam"),
+        "none": (*QUICK, "--rib-steps", 0),
+        "two": (*QUICK, "--rib-learning-rate", 1e-2),
+    }
+    found = {}
+    for name, options in runs.items():
+        ran = command(*common, *options, "-o", tmp_path / name)
+        assert ran.code == 0, ran.stderr
+        found[name] = [path.read_bytes() for path in sorted((tmp_path / name / "png").rglob("*.png"))]
+    assert found["none"] == found["cam"]
+    assert found["two"] != found["cam"]
+    assert len(found["two"]) == 2
+
+
 def test_what_cannot_be_fine_tuned_or_joined_is_refused(
     command: Run, make_checkpoint: Callable[..., Path], gap_checkpoint: Path, scenes: Path, tmp_path: Path
 ) -> None:

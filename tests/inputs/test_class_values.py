@@ -23,6 +23,11 @@ def test_names_in_words_count_where_ids_are_machine_names() -> None:
     assert class_values(Classes(("n02121808", "n02084071"), ("cat", "dog"))) == (8, 12)
 
 
+def test_names_are_told_however_they_are_written() -> None:
+    assert class_values(named("TV/monitor", "potted plant", "Dining_Table")) == (20, 16, 11)
+    assert class_values(named("cat", "Cat")) == (1, 2)  # not one class twice
+
+
 def test_others_are_counted_from_one() -> None:
     assert class_values(named("cat", "axolotl")) == (1, 2)
 

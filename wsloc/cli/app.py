@@ -20,6 +20,7 @@ from wsloc.cli.boxes import boxes
 from wsloc.cli.checkpoint_import import import_weights
 from wsloc.cli.eval import evaluate
 from wsloc.cli.inspect import inspect
+from wsloc.cli.seeds import seeds
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
 from wsloc.signals import Terminated, answer_signals, installed_answer
@@ -32,6 +33,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 # drops what rises inside its import machinery, or leaves a library half loaded.
 LOADED = {
     "boxes": ("wsloc.loader", "wsloc.runner"),
+    "seeds": ("wsloc.loader", "wsloc.seeder"),
     "eval": ("wsloc.evaluator",),
     "train": ("wsloc.trainer",),
     "inspect": ("wsloc.loader",),
@@ -112,6 +114,7 @@ def wsloc(
 
 
 app.command(cls=Command)(boxes)
+app.command(cls=Command)(seeds)
 app.command(name="eval", cls=Command)(evaluate)
 app.command(cls=Command)(train)
 app.command(cls=Command)(inspect)

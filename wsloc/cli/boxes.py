@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption, ShowDrawsOption
+from wsloc.cli.image_inputs import images_apart
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
@@ -61,13 +61,9 @@ from wsloc.cli.rib_options import (
     RibWeightDecayOption,
     asked_fine_tuning,
 )
-from wsloc.errors import ImageError, UsageError
-from wsloc.words import printable
+from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from wsloc.records import ImageFile
     from wsloc.runner import RunSummary
 
 EXIT_SOME_FAILED = 3
@@ -163,6 +159,7 @@ def boxes(
     from wsloc.inputs.class_labels import read_labels, resolve_choice
     from wsloc.loader import load
     from wsloc.networks.importing import read_class_names
+    from wsloc.outputs.earlier_run import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
 
@@ -181,7 +178,7 @@ def boxes(
         checkpoint=weights_file,
         model=model,
     )
-    files = _inputs(images, output)
+    files = images_apart(images, output, partial(earlier_pictures, output))
     localizer = load(
         source,
         weights=weights,
@@ -242,43 +239,6 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
     if names_checkpoint(model):
         raise UsageError(f"--model takes a torchvision classifier's name: give {model} with --checkpoint")
     return model, None if weights in {"DEFAULT", "none"} else Path(weights)
-
-
-def _inputs(images: Sequence[str], output: Path) -> list[ImageFile]:
-    """The images named, without the overlays that an earlier run left in the output folder.
-
-    Those are about to be replaced, and `wsloc boxes .` would find them. Pictures that no earlier run's log accounts
-    for are images like others, wherever they are.
-
-    Raises:
-        ImageError: if there is nothing but overlays, or one was named itself.
-    """
-    from wsloc.inputs.images import find_images
-    from wsloc.outputs.earlier_run import PICTURE_FOLDERS, earlier_pictures
-
-    def place(path: Path) -> tuple[str, str]:
-        return real_folder(path.parent), path.name
-
-    files = find_images(images)
-    if not any((output / folder).is_dir() for folder in PICTURE_FOLDERS):
-        return files
-    real_folder = cache(os.path.realpath)
-    overlays = {place(path) for path in earlier_pictures(output)}
-    kept = [file for file in files if place(file.path) not in overlays]
-    if len(kept) == len(files):
-        return files
-    named = [image for image in images if not Path(image).is_dir()]
-    for file in find_images(named) if named else ():
-        if place(file.path) in overlays:
-            raise ImageError(
-                f"{printable(file.path)} was drawn by the earlier run in {output}, which is about to be replaced: "
-                "name another --output"
-            )
-    if not kept:
-        raise ImageError(
-            f"no image found but the overlays of an earlier run, {output / 'overlays'}: name another --output"
-        )
-    return kept
 
 
 def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:

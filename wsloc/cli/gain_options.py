@@ -68,8 +68,8 @@ ExtraWeightOption = Annotated[
         "--extra-weight",
         min=0,
         metavar="W",
-        help="Weight of the losses L_p and L_bbox.",
-        show_default="10",
+        help="Weight of the losses L_p and L_bbox. The paper has 10.",
+        show_default="3",
         rich_help_panel=GAIN,
     ),
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wsloc.records import Classes
+    from wsloc.records import Classes, Sample
 
 TOP = {"top1": 1, "top5": 5}
 ClassIndices = tuple[int, ...]
@@ -86,6 +86,19 @@ def resolve_choice(wanted: str | int | Sequence[str | int], classes: Classes) ->
     return tuple(dict.fromkeys(resolve_class(label, classes) for label in labels))
 
 
+def label_samples(path: Path) -> list[Sample]:
+    """The samples of a labels file: a CSV `image,label[;label...]`, or Tiny ImageNet's val_annotations.txt.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected"
+        )
+    return tiny_imagenet.read(path) if tiny_imagenet.matches(path) else labels_csv.read(path)
+
+
 def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
     """The labels of each image: image id -> class indices.
 
@@ -96,13 +109,9 @@ def read_labels(path: Path, classes: Classes) -> dict[str, ClassIndices]:
     Raises:
         DataError: if the file cannot be read, or names a class that the network does not have.
     """
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no such labels file: a CSV `image,label` or a val_annotations.txt is expected"
-        )
     known: dict[str, int] = {}
     labels: dict[str, ClassIndices] = {}
-    for sample in tiny_imagenet.read(path) if tiny_imagenet.matches(path) else labels_csv.read(path):
+    for sample in label_samples(path):
         for label in sample.labels:
             if label not in known:
                 try:

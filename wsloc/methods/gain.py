@@ -51,7 +51,7 @@ class Guidance:
 
     Attributes:
         layer: dotted name of the layer whose features f are; "" for the last feature map.
-        mining_weight: alpha; 0 leaves the second pass out.
+        mining_weight: alpha, 1 in the paper; 0 leaves the second pass out.
         mining_start: share of the training, 0-1, after which L_am counts.
         mining_score: of `MINING_SCORES`: what of the masked pictures' logits is made small.
         freeze_mining_stream: whether the second pass is held fixed, so that only the mask learns from it.
@@ -60,7 +60,7 @@ class Guidance:
         mask_scale: steepness of T.
         mask_threshold: share of A's maximum where T is 1/2.
         mask_fill: of `FILLS`: what the mask puts in the picture's place.
-        extra_weight: omega.
+        extra_weight: omega, 10 in the paper.
         boxes_as_masks: whether boxes are compared by L_p as if they were masks (section 5.2).
 
     Raises:
@@ -77,7 +77,7 @@ class Guidance:
     mask_scale: float = 10.0
     mask_threshold: float = 0.5
     mask_fill: str = "zero"
-    extra_weight: float = 10.0
+    extra_weight: float = 3.0
     boxes_as_masks: bool = False
 
     def __post_init__(self) -> None:

@@ -37,15 +37,15 @@ def write(records: Records, classes: Classes, folder: Path) -> None:
         temporary.open("w", encoding="ascii", newline="\n") as stream,
     ):
         stream.write('{"info": {"description": "Boxes found by wsloc"}, "licenses": [],\n"categories": ')
-        _write_list(stream, _categories(classes))
+        write_list(stream, _categories(classes))
         stream.write(',\n"images": ')
-        _write_list(stream, _images(records))
+        write_list(stream, _images(records))
         stream.write(',\n"annotations": ')
-        _write_list(stream, _annotations(records))
+        write_list(stream, _annotations(records))
         stream.write("}\n")
 
 
-def _write_list(stream: TextIO, items: Iterable[dict[str, Any]]) -> None:
+def write_list(stream: TextIO, items: Iterable[dict[str, Any]]) -> None:
     """A JSON list, item by item.
 
     ASCII, because pycocotools opens files in the system's encoding, whatever that is.

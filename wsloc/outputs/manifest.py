@@ -34,6 +34,7 @@ def write_manifest(
     failures: Sequence[Failure],
     started: datetime,
     seconds: float,
+    **entries: object,
 ) -> Path:
     """Write `folder/manifest.json`, whole or not at all, and return its path.
 
@@ -47,6 +48,7 @@ def write_manifest(
         failures: those that could not be used.
         started: an aware time; written in UTC.
         seconds: how long the run took.
+        **entries: what else is written, behind the others: `run`, its identity, and what was counted.
 
     Raises:
         OutputError: if the file cannot be written, or an argument is NaN or infinite.
@@ -66,6 +68,7 @@ def write_manifest(
         "failures": [{"image": failure.image, "error": failure.error} for failure in failures],
         "started": started.astimezone(UTC).isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
+        **entries,
     }
     write_text(path, _json(content, path))
     return path

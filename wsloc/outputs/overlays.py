@@ -68,12 +68,12 @@ def draw_overlay(picture: Pixels, localization: Localization) -> Image.Image:
     Raises:
         MapError: if the map holds NaN or infinity.
     """
-    canvas = _enlarged(picture)
+    canvas = enlarged(picture)
     height, width = canvas.shape[:2]
     activation_map = shown_map(localization)
     if activation_map is not None:
         canvas = _heated(canvas, activation_map, localization.image)
-    image = Image.fromarray(_with_margin(canvas))
+    image = Image.fromarray(with_margin(canvas))
     line = max(2, round(min(image.size) / 150))
     tags = _tags(localization, (width, height), _dark(line) * 2 + line)
     draw = ImageDraw.Draw(image)
@@ -105,7 +105,7 @@ def shown_map(localization: Localization) -> npt.NDArray[np.float32] | None:
     return np.asarray(maps[position], dtype=np.float32)
 
 
-def _enlarged(picture: Pixels) -> Pixels:
+def enlarged(picture: Pixels) -> Pixels:
     """The picture, contiguous; enlarged by a whole factor if small, reduced if no JPEG could hold it."""
     height, width = picture.shape[:2]
     wanted = -(-SHORTEST_SIDE // min(height, width))
@@ -118,7 +118,7 @@ def _enlarged(picture: Pixels) -> Pixels:
     return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=way), dtype=np.uint8)
 
 
-def _with_margin(canvas: Pixels) -> Pixels:
+def with_margin(canvas: Pixels) -> Pixels:
     """The canvas with a dark margin on the right or below where a side is still too short for words."""
     below, right = (max(0, SHORTEST_SIDE - side) for side in canvas.shape[:2])
     if not below and not right:

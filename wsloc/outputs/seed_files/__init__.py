@@ -1,0 +1,1 @@
+"""Seeds as their trainers read them: one file a format."""
