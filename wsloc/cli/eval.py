@@ -42,6 +42,22 @@ from wsloc.cli.options import (
     listed_classes,
     scale_list,
 )
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
+)
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -165,11 +181,24 @@ def evaluate(
         ),
     ] = None,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -272,6 +301,8 @@ def evaluate(
             draws=draws,
             drop_rate=drop_rate,
             infer_mode=None if infer_mode is None else infer_mode.value,
+            rib=asked_fine_tuning(arguments),
+            rib_images=rib_images,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:
