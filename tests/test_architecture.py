@@ -13,16 +13,19 @@ PACKAGE = Path(__file__).parent.parent / "wsloc"
 FLOORS = (
     ("errors",),
     ("records", "files", "signals", "words"),
+    ("running",),
     ("inputs",),
     ("networks",),
     ("methods",),
     ("regions",),
     ("metrics",),
     ("outputs",),
-    ("request", "views"),
+    ("request", "choice"),
+    ("views",),
     ("localizer",),
     ("evaluation", "seeding", "training"),
     ("loader", "runner", "seeder", "evaluator", "trainer"),
+    ("merger",),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

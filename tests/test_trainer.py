@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from tests.evaluation.example_data_set import write_mask_set
+from tests.scenes import CLASSES
 from tests.training.tiny_data import folder_per_class, labels_csv, write_picture
 from wsloc.errors import CheckpointError, DataError, OutputError, TrainingError, UnsupportedError, WslocError
 from wsloc.files import write_bytes
+from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.training_set import Augmentation
 from wsloc.methods import cam
 from wsloc.networks.checkpoints import load_checkpoint
@@ -567,6 +570,35 @@ def test_validation_knows_no_other_classes(tmp_path: Path, data: Path) -> None:
     write_picture(other / "walrus" / "1.png", 1, [1])
     with pytest.raises(TrainingError, match="and 1 more are not"):
         quick(data, tmp_path / "net.pt", validation=other)
+
+
+def test_some_classes_alone(tmp_path: Path) -> None:
+    """Of a folder of masks: what is in a mask is the image's label; others than those asked for do not count."""
+    data, validation = (
+        write_mask_set(tmp_path / "masks", 6),
+        write_mask_set(tmp_path / "held-back", 3, seed=4),
+    )
+    wanted = sorted(CLASSES[:3])
+    output = train(
+        "gap",
+        data,
+        tmp_path / "net.pt",
+        recipe=replace(RECIPE, epochs=1),
+        validation=validation,
+        classes=[name.upper() for name in wanted],
+        workers=0,
+    )
+    found = load_checkpoint(output)
+    assert list(found.classes.ids) == wanted
+    assert found.task == "multi-label"
+    showing = [sample for sample in read_annotations(data) if set(sample.labels) & set(wanted)]
+    assert found.data["images"] == len(showing) < 6
+    with pytest.raises(DataError, match="no image is labelled goldfish"):
+        train("gap", data, output, recipe=RECIPE, classes=["goldfish"])
+    lone = write_mask_set(tmp_path / "lone", 1)
+    others = [name for name in CLASSES if name not in read_annotations(lone)[0].labels][:2]
+    with pytest.raises(TrainingError, match="lone: none of its images shows one of the training classes"):
+        train("gap", data, output, recipe=RECIPE, classes=others, validation=lone)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

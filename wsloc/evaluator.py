@@ -1,4 +1,4 @@
-"""A data set to figures: what `wsloc eval` does, from live images, a predictions file, or map files."""
+"""A data set to figures: what `wsloc eval` does, from live images, a predictions file, map files, or seeds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from wsloc.evaluation.protocol import live_protocol, maps_protocol, predictions_
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.reporting import evaluation_of
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.seed_reporting import seed_evaluation_of
+from wsloc.evaluation.seed_scores import SeedScores
+from wsloc.evaluation.seed_vocabulary import seed_vocabulary
 from wsloc.evaluation.ten_crop import add_ten_crops
 from wsloc.evaluation.tuning import tune
 from wsloc.evaluation.vocabulary import vocabulary_of_guesses, vocabulary_of_samples
 from wsloc.inputs.annotations.matching import Matching, match
 from wsloc.inputs.guesses import read_guesses
 from wsloc.inputs.map_files import find_maps, other_maps
+from wsloc.inputs.seed_files import find_seeds
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.report_records import ChosenOn
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.evaluation.reporting import Evaluation
+    from wsloc.evaluation.seed_reporting import SeedEvaluation
     from wsloc.localizer import Localizer
 
 
@@ -75,15 +80,16 @@ def evaluate_localization(
     for name in names:
         localizer.check(Request(map=name))
     runs = {RunKey(name, rule): ChosenOn.NOTHING for name in names for rule in rules or [default_rule(name)]}
-    files, matching = annotated_images(images, annotated)
+    found = annotated_images(images, annotated, localizer.classes)
+    files, matching = found.files, found.matching
     blacklist = annotated.listed([file.image for file in files])  # a bad one is found out before the work
     tuned = None
     if tune_on is not None:
-        tune_files, tune_matching = annotated_images(tune_images, tune_on, "--tune-images")
+        tuning = annotated_images(tune_images, tune_on, localizer.classes, "--tune-images")
         tuned = tune(
             localizer,
-            tune_files,
-            tune_matching.pairs,
+            tuning.files,
+            tuning.matching.pairs,
             list(runs),
             scored=files,
             threshold_step=threshold_step,
@@ -105,6 +111,7 @@ def evaluate_localization(
         protocol=live_protocol(localizer, scores, tune_on=None if tune_on is None else tune_on.path),
         arguments=arguments,
         random_seed=random_seed,
+        notes=found.notes,
     )
 
 
@@ -213,6 +220,57 @@ def evaluate_maps(
         protocol=maps_protocol(scores, normalize=normalize, resize=resize),
         arguments=arguments,
         random_seed=random_seed,
+    )
+
+
+def evaluate_seeds(
+    folder: Path,
+    annotated: Annotated,
+    *,
+    images: Sequence[str | Path] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> SeedEvaluation:
+    """Score seeds, or any label maps, against true masks; neither pictures nor a checkpoint are needed.
+
+    Args:
+        folder: what `wsloc seeds` wrote, or a folder of index PNGs.
+        annotated: what to score against: VOC's kit, or a folder of masks.
+        images: files, folders or `@list.txt`: pictures that are shown under the masks; None for those that the
+            annotations name, if any.
+        arguments: of the command, for the report.
+
+    Raises:
+        DataError: if the annotations have no masks, or seeds and annotations have no image or class in common.
+    """
+    samples, pictures = with_pictures(annotated.read(), images)
+    masked = [sample for sample in samples if sample.masks and sample.mask_labels]
+    if not masked:
+        raise DataError(
+            f"{annotated.path}: its annotations have no masks of classes: name VOC's kit, or a folder of masks"
+        )
+    seeds = find_seeds(folder, [sample.image for sample in masked])
+    words = seed_vocabulary(masked, seeds, annotated.classes)
+    kept = [sample for sample in masked if sample.image in seeds.paths or words.numbers_of(sample)]
+    scores = SeedScores(words.truth, words.table)
+    for sample in kept:
+        scores.add(sample, seeds.paths.get(sample.image), words.numbers_of(sample))
+    scores.require_any()
+    notes = [*words.notes]
+    if len(kept) < len(masked):
+        notes.append(
+            f"{len(masked) - len(kept):,} annotated images show no class of the seeds, have no seeds, and are left out"
+        )
+    if len(masked) < len(samples):
+        notes.append(f"{len(samples) - len(masked):,} annotated images have no mask and are left out")
+    without = tuple(sample.image for sample in kept if sample.image not in seeds.paths)
+    return seed_evaluation_of(
+        scores,
+        words.classes,
+        folder.resolve().name,
+        annotated,
+        matchings=[Matching((), without, seeds.others, "seeds"), *([pictures] if pictures else [])],
+        arguments=arguments,
+        notes=notes,
     )
 
 

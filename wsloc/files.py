@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import sys
 from contextlib import contextmanager, suppress
 from shutil import rmtree
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from wsloc.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +125,30 @@ def make_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on disk, where the system can do that: renames survive a power loss."""
+    with suppress(OSError):  # Windows and some network drives have no such thing
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def lock_file(stream: IO[Any]) -> bool:
+    """Keep a file, open for writing, from other processes until it is closed; False if one of them has it.
+
+    The lock goes with the process, and is not its children's. True where the system or the drive has no locks.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

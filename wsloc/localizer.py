@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 import numpy as np
 import torch
 
+from wsloc.choice import Choice
 from wsloc.errors import ImageError, MapError, UnsupportedError
 from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, load_batches
@@ -139,9 +140,7 @@ class Localizer:
         found: list[Localization] = []
         for start in range(0, len(pictures), batch_size):
             numbered = enumerate(pictures[start : start + batch_size], start)
-            batch = [
-                load_picture(picture, f"image-{number}", self.preprocessing) for number, picture in numbered
-            ]
+            batch = [load_picture(shown, f"image-{n}", self.preprocessing) for n, shown in numbered]
             for record in self.localize_batch(batch, request):
                 if isinstance(record, Failure):
                     raise ImageError(record.error)
@@ -156,17 +155,17 @@ class Localizer:
         batch_size: int = 16,
         workers: int = 0,
         with_pictures: bool = False,
+        batches: Sequence[int] | None = None,
     ) -> Generator[list[Localization | Failure], None, None]:
         """The records of image files, batch by batch, in their order; an image that fails is a `Failure`.
-
-        Worker processes end with the generator: close it if it is not used up.
 
         Args:
             files: what to read.
             request: what is asked of each image.
             batch_size: images that go through the network at once.
-            workers: processes that decode and resize; 0 does it in this one.
+            workers: processes that decode and resize, until the generator ends or is closed; 0: this one does it.
             with_pictures: whether records keep the picture for an overlay.
+            batches: numbers, from 0, of those that are wanted; None for all.
 
         Raises:
             UnsupportedError: as `check`.
@@ -174,20 +173,21 @@ class Localizer:
         """
         self.check(request)
         request = request.matched([file.image for file in files])
-        batches = load_batches(
+        loaded = load_batches(
             files,
             self.preprocessing,
             batch_size=batch_size,
             workers=workers if len(files) > batch_size else 0,  # nothing to read ahead
             with_picture=with_pictures,
+            numbers=batches,
         )
-        return (self.localize_batch(batch, request) for batch in batches)
+        return (self.localize_batch(batch, request) for batch in loaded)
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""
         if isinstance(self.network, FickleNetwork):
             return "stochastic"
-        if not self.network.has_linear_head:
+        if self.source == "gain" or not self.network.has_linear_head:
             return "gradcam"
         if self.source == "gap":
             return "cam"
@@ -242,14 +242,7 @@ class Localizer:
     def _localize_equal(self, images: list[LoadedImage], request: Request) -> list[Localization | Failure]:
         """The records of images whose inputs are of one size."""
         rows = [request.named_classes(image.image) for image in images]
-
-        def choose(scores: Tensor) -> Tensor:
-            if isinstance(request.classes, int):
-                return scores.topk(min(request.classes, scores.shape[1]), dim=1).indices
-            longest = max(map(len, rows))  # shorter rows repeat a class
-            padded = [[*row, *[row[0]] * (longest - len(row))] for row in rows]
-            return torch.tensor(padded, device=scores.device)
-
+        choose = Choice(request.classes if isinstance(request.classes, int) else 0, rows)
         name, _ = self.kind(request)
         found = self.observe(images, [name], choose, request.normalization, show_draws=request.show_draws)[
             name
@@ -300,7 +293,7 @@ class Localizer:
         normalization: str | None,
         show_draws: int,
     ) -> dict[str, Observed]:
-        drawn = any(MAPS[name].stochastic for name in maps)
+        drawn = any(MAPS[name].keyed for name in maps)
         with evaluating(self.network), self._exact(), torch.inference_mode(mode=False):
             pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
             found = explain(

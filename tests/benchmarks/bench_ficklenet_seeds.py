@@ -1,8 +1,8 @@
 """Seeds of FickleNet on the animals of Pascal VOC: the modes of the paper's table 6, and its figure 5b.
 
-    python tests/benchmarks/bench_ficklenet_seeds.py lists DATA FOLDER
-    python tests/benchmarks/bench_ficklenet_seeds.py commands FOLDER
-    python tests/benchmarks/bench_ficklenet_seeds.py score FOLDER [--plot FILE]
+    PYTHONPATH=. python tests/benchmarks/bench_ficklenet_seeds.py lists DATA FOLDER
+    PYTHONPATH=. python tests/benchmarks/bench_ficklenet_seeds.py commands FOLDER
+    PYTHONPATH=. python tests/benchmarks/bench_ficklenet_seeds.py score FOLDER [--plot FILE]
 
 DATA holds images/, masks/ (VOC's indices), train.txt and dev.txt. `lists` writes FOLDER's train.csv, held-back.csv and
 dev.csv: an image's labels are the animals in its mask, and of the mask nothing else is looked at in training; 300
@@ -27,31 +27,26 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from tests.benchmarks.voc_animals import LEVELS, level_counts, mean_ious, truth_of, write_lists
 from wsloc.inputs.annotations.labels_csv import read
 from wsloc.inputs.loading import LoadedImage, load
-from wsloc.inputs.masks import read_mask
 from wsloc.loader import load as load_localizer
 from wsloc.localizer import Localizer
 from wsloc.methods import MAPS
 from wsloc.methods.ficklenet import Drawing, FickleNetwork, aggregated
 from wsloc.metrics.classification import ClassificationError
 from wsloc.networks.map_operations import normalize_by_max
-from wsloc.records import ImageFile, Sample
+from wsloc.records import ImageFile
 
 if TYPE_CHECKING:
     from wsloc.networks.network import Observation
 
-ANIMALS = {8: "cat", 10: "cow", 12: "dog", 13: "horse", 17: "sheep"}  # VOC's index -> name
-HELD_BACK = 300
 TRAININGS = {
     "gap": "gap",
     "stochastic": "ficklenet --train-mode stochastic",
     "deterministic": "ficklenet --train-mode deterministic",
     "general": "ficklenet --train-mode general --infer-mode general",
 }
-
-
-LEVELS = 100  # background scores that are tried, 0.00 to 0.99
 COUNTS = (1, 5, 20, 50, 200)
 # Table 6, row by row: of which training, inferred how.
 MODES = (
@@ -72,16 +67,6 @@ class Seen:
     observation: Observation  # of one image
     class_index: Tensor  # (1, P), its labels
     truth: npt.NDArray[np.uint8]  # (H, W): 0 background, class index + 1, 255 left out
-
-
-def truth_of(sample: Sample, names: tuple[str, ...]) -> npt.NDArray[np.uint8]:
-    """The mask of an image as 0 for background and other objects, class index + 1, 255."""
-    table = np.zeros(256, np.uint8)
-    table[255] = 255
-    for index, name in ANIMALS.items():
-        table[index] = names.index(name) + 1
-    assert sample.path is not None
-    return table[read_mask(sample.path.parents[1] / "masks" / f"{sample.path.stem}.png")]
 
 
 @torch.no_grad()
@@ -118,29 +103,11 @@ def score_maps(localizer: Localizer, seen: Seen) -> dict[str, Tensor]:
 def counts(localizer: Localizer, images: list[Seen]) -> dict[str, npt.NDArray[np.int64]]:
     """Pixels by truth, best class and its score's level: (7, 6, LEVELS + 1), an aggregate."""
     totals: dict[str, npt.NDArray[np.int64]] = {}
-    shape = (len(ANIMALS) + 2, len(ANIMALS) + 1, LEVELS + 1)
     for seen in images:
-        truth = np.minimum(seen.truth, len(ANIMALS) + 1).astype(np.int64)  # 255 comes last
         for name, maps in score_maps(localizer, seen).items():
-            cells = F.interpolate(maps[None], size=truth.shape, mode="bilinear", align_corners=False)[0]
-            best, place = cells.max(dim=0)  # (H, W)
-            labels = seen.class_index[0][place].numpy() + 1
-            levels = np.ceil(best.numpy() * LEVELS).astype(np.int64).clip(0, LEVELS)
-            places = np.ravel_multi_index((truth, labels, levels), shape)
-            found = np.bincount(places.ravel(), minlength=np.prod(shape)).reshape(shape)
-            totals[name] = totals.get(name, np.zeros(shape, np.int64)) + found
+            found = level_counts(maps, seen.class_index[0], seen.truth)
+            totals[name] = totals[name] + found if name in totals else found
     return totals
-
-
-def mean_ious(found: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """mIoU (LEVELS,) where scores above each background score t / LEVELS are foreground."""
-    found = found[:-1]  # (6, 6, LEVELS + 1), without what is left out
-    above = found[:, :, ::-1].cumsum(axis=2)[:, :, ::-1][:, :, 1:]  # (6, 6, LEVELS): level > t
-    above[:, 0] = found.sum(axis=(1, 2))[:, None] - above.sum(axis=1)
-    hits = np.einsum("iit->it", above)
-    union = above.sum(axis=0) + above.sum(axis=1) - hits
-    ious: npt.NDArray[np.float64] = (hits / union).mean(axis=0)
-    return ious
 
 
 Looked = dict[str, tuple[Localizer, dict[str, list[Seen]], float]]
@@ -207,27 +174,6 @@ def curve(looked: Looked, plot: Path | None) -> None:
     axes.minorticks_off()
     axes.legend()
     figure.savefig(plot, dpi=120)
-
-
-def write_lists(data: Path, folder: Path) -> None:
-    """The three CSVs of image labels."""
-    train = (data / "train.txt").read_text().split()
-    order = np.random.default_rng(0).permutation(len(train))
-    parts = {
-        "train": [train[place] for place in order[:-HELD_BACK]],
-        "held-back": [train[place] for place in order[-HELD_BACK:]],
-        "dev": (data / "dev.txt").read_text().split(),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for part, names in parts.items():
-        lines = ["image,label"]
-        for name in names:
-            present = np.unique(read_mask(data / "masks" / f"{name}.png"))
-            labels = [word for index, word in ANIMALS.items() if index in present]
-            if labels:
-                lines.append(f"{(data / 'images' / name).resolve()}.jpg,{';'.join(labels)}")
-        (folder / f"{part}.csv").write_text("\n".join(lines) + "\n")
-        print(f"{folder / part}.csv: {len(lines) - 1} of {len(names)} images")
 
 
 def print_commands(folder: Path) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set, write_kaggle
+from tests.evaluation.example_data_set import write_data_set, write_kaggle, write_mask_set
 from tests.outputs import report_examples
+from tests.scenes import CLASSES
 from wsloc.cli.console import Talk
 from wsloc.cli.eval import HEADINGS, _report
 from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS
@@ -38,8 +39,8 @@ def test_a_table_for_people_and_the_files(command: Run, data: Path, tmp_path: Pa
     assert files == {"report.json", "report.html", "images.csv"}
 
 
-@pytest.mark.parametrize("width", [80, 120])
-def test_many_runs_fit_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("width", "parts"), [(80, 3), (120, 2)])
+def test_many_runs_fit_on_a_terminal(width: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = dict.fromkeys((*HEADINGS, "an_error_of_another_kind"), 0.5)
     runs = [
         report_examples.run("entropy-class", f"threshold 0.{number:02d}, tuned", metrics=metrics)
@@ -54,7 +55,7 @@ def test_many_runs_fit_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch
     lines = [line.rstrip() for text in printed for line in text.splitlines()]
     assert max(map(len, lines)) <= width
     tables = sum(line.startswith("map, box") for line in lines)
-    assert tables == 2
+    assert tables == parts
     assert sum(line.startswith("entropy-class,") for line in lines) == 20 * tables
     assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)  # nothing is cut
 
@@ -125,6 +126,16 @@ def test_a_tuning_set_whose_annotations_name_no_pictures(command: Run, data: Pat
     [
         ((), 2, "name one source"),
         (("--checkpoint", "demo", "--maps", "x"), 2, "name one source"),
+        (("--seeds", "y", "--maps", "x"), 2, "name one source"),
+        (
+            ("--seeds", "x", "--mass", "0.5"),
+            2,
+            "--mass goes with --checkpoint or --model or --maps, not with --seeds",
+        ),
+        (("--seeds", "x", "--blacklist", "y"), 2, "not with --seeds"),
+        (("--seeds", "nowhere"), 1, "its annotations have no masks of classes"),
+        (("--checkpoint", "demo", "--classes", ","), 2, "--classes ',' names no class"),
+        (("--checkpoint", "demo", "--classes", "goldfish"), 1, "no image is labelled goldfish"),
         (("--checkpoint", "demo", "--compare", "cam,rainbow"), 2, "rainbow"),
         (("--checkpoint", "demo", "--mass", "0"), 2, "--mass: 0 is not a fraction"),
         (("--checkpoint", "demo", "--map-threshold", "much"), 2, "no fraction"),
@@ -181,6 +192,42 @@ def test_pictures_go_with_maps_and_predictions(command: Run, data: Path, tmp_pat
         outcome = command("eval", data / "images", *options, *source)
         assert outcome.code == 0, outcome.stderr
         assert "data:image/jpeg;base64" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_seeds_against_masks(command: Run, tmp_path: Path) -> None:
+    truth = write_mask_set(tmp_path / "truth", 3)
+    (tmp_path / "seeds").mkdir()
+    for number in range(2):
+        content = (truth / f"masks/{number}.png").read_bytes()
+        (tmp_path / "seeds" / f"{number}.png").write_bytes(content)
+    options = ("--seeds", tmp_path / "seeds", "-o", tmp_path / "out")
+    outcome = command("eval", "--annotations", truth / "list.txt", *options)
+    assert outcome.code == 0, outcome.stderr
+    assert any(line.split() == ["seeds", *["100.00"] * 5] for line in outcome.stdout.splitlines())
+    assert "no classes.json says what its values mean" in outcome.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "report.json",
+        "report.html",
+        "images.csv",
+    }
+    outcome = command("eval", "--annotations", truth, *options, "--json")
+    assert outcome.code == 3  # the third has no seeds
+    metrics = json.loads(outcome.stdout)["metrics"]
+    assert metrics["coverage"] < 70
+    assert metrics["miou"] < metrics["miou_labelled"] == 100
+    assert "2.jpg: has no seeds" in outcome.stderr
+
+
+def test_classes_of_masks_alone(command: Run, tmp_path: Path) -> None:
+    truth = write_mask_set(tmp_path / "truth", 2)
+    options = ("--classes", CLASSES[0], "--threshold-step", "0.1", "--json", "-o", tmp_path / "out")
+    outcome = command("eval", "--annotations", truth, "--checkpoint", "demo", *options)
+    assert outcome.code == 0, outcome.stderr
+    content = json.loads(outcome.stdout)
+    assert [row["class_name"] for row in content["per_class"]] == ["background", CLASSES[0]]
+    assert content["curves"]["miou"]["thresholds"] == [round(0.1 * number, 1) for number in range(10)]
+    assert content["thresholds"]["best_miou"]["chosen_on"] == "scored-set"
+    assert "Mean IoU of masks against the map threshold" in (tmp_path / "out/report.html").read_text()
 
 
 def test_help_names_every_annotation_format(command: Run) -> None:

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from wsloc.cli.eval import evaluate
-from wsloc.cli.eval_options import SOURCES_OF, asked_maps, asked_rules
+from wsloc.cli.eval_options import SOURCES_OF, asked_maps, asked_rules, named_source
 from wsloc.cli.options import LayerName, MapName
 from wsloc.errors import UsageError
 from wsloc.evaluation.scores import BoxRule
@@ -51,3 +51,10 @@ def test_maps_are_named_once() -> None:
 
 def test_every_option_that_belongs_to_a_source_is_there() -> None:
     assert set(SOURCES_OF) <= set(inspect.signature(evaluate).parameters)
+
+
+def test_exactly_one_source_is_named() -> None:
+    assert named_source(network=None, maps="x", seeds=None) == "maps"
+    for named in ({}, {"maps": "x", "seeds": "y"}):
+        with pytest.raises(UsageError, match=r"name one source: .*--seeds DIR"):
+            named_source(**named)

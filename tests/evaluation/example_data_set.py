@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,3 +36,27 @@ def write_kaggle(path: Path, data: Path) -> Path:
         rows.append(f"{name.removesuffix('.png')},{label} {' '.join(box)}")
     path.write_text("\n".join(rows) + "\n")
     return path
+
+
+STRANGER = 200  # value of a class that no network knows
+
+
+def write_mask_set(folder: Path, count: int = 4, seed: int = 0) -> Path:
+    """`count` scenes of two classes each with masks: values are 10 x (class index + 1), and a corner is void.
+
+    Each picture also shows something of the class `stranger`, in another corner.
+    """
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        pair = [number % len(CLASSES), (number + 2) % len(CLASSES)]
+        scene = make_scene(np.random.default_rng((seed, number)), (64, 80), pair)
+        mask = scene.mask * 10
+        mask[:6, :6], mask[-9:, -9:] = 255, STRANGER
+        Image.fromarray(scene.picture).save(folder / "images" / f"{number}.jpg")
+        Image.fromarray(mask).save(folder / "masks" / f"{number}.png")
+    entries = [{"value": 10 * place, "class_id": name} for place, name in enumerate(CLASSES, start=1)]
+    entries.append({"value": STRANGER, "class_id": "stranger"})
+    (folder / "classes.json").write_text(json.dumps({"classes": entries}))
+    (folder / "list.txt").write_text("0\n1\n")
+    return folder

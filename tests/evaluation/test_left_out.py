@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from wsloc.evaluation.figures import run_figures
 from wsloc.evaluation.left_out import left_out
@@ -33,3 +34,19 @@ def test_every_missing_figure_has_its_reason() -> None:
     assert line == "file: no Top-5 figures: they need 2 guesses an image, and an image has only 1"
     (line,) = lines([nan, nan], 2, ())
     assert line == "file: no localization figures: no image that counts has a box of its class"
+
+
+def test_masks_that_could_not_be_scored_have_their_reason() -> None:
+    masked = Sample("a", None, ("dog",), (20, 20), (("dog", BOX),), (Path("a.png"),), ((1, "dog"),))
+    run = RunKey("maps", None)
+    scores = Scores([("a", masked)], CLASSES, [run], threshold_step=0.5)
+    scores.guesses[run].put(0, [1, 0], [BOX, BOX])
+    scores.known[run][0] = BOX
+
+    def masks() -> list[str]:
+        return left_out(scores, run, run_figures(scores, run, frozenset()))
+
+    assert masks() == ["maps: no mean IoU of masks: it needs a map for each class of an image"]
+    scores.give_up_masks("a.npy holds one map for 2 classes")
+    scores.give_up_masks("another")
+    assert masks() == ["maps: no mean IoU of masks: a.npy holds one map for 2 classes"]

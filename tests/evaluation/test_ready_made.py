@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
@@ -97,3 +99,25 @@ def test_maps_are_asked_for_by_the_label_of_the_annotation(tmp_path: Path) -> No
     score_map_files({"a": tmp_path / "a.npz"}, scores)
     assert scores.failures == []
     assert scores.known[run][0].tolist() == [10, 10, 20, 20]
+
+
+def test_maps_of_any_size_meet_masks_and_only_boxes_ask_for_the_protocols(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "mask.png")
+    np.save(tmp_path / "a.npy", np.eye(4) * 0.5)
+    masked = Sample("a", None, ("dog",), (4, 4), masks=(tmp_path / "mask.png",), mask_labels=((1, "dog"),))
+    scores = Scores(
+        [("a", masked)], CLASSES, [RunKey("maps", BoxRule("threshold", 0.5))], threshold_step=0.25
+    )
+    score_map_files({"a": tmp_path / "a.npy"}, scores)
+    assert scores.sweeps["maps"].curve().tolist()[:3] == [
+        100,
+        100,
+        100 * 12 / 16 / 2,
+    ]  # as they are: 0.5 at most
+    boxed = replace(masked, boxes=(("dog", BOX),))
+    scores = Scores([("a", boxed)], CLASSES, [RunKey("maps", BoxRule("threshold", 0.5))], threshold_step=0.25)
+    with pytest.raises(MapError, match=r"a\.npy: the map is 4 x 4, .* use --resize-maps"):
+        score_map_files({"a": tmp_path / "a.npy"}, scores)
+    np.save(tmp_path / "a.npy", np.eye(4) * 5)
+    with pytest.raises(MapError, match=r"a\.npy: the map's values span 0 to 5.*--normalize"):
+        score_map_files({"a": tmp_path / "a.npy"}, scores)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set
+from tests.evaluation.example_data_set import write_data_set, write_mask_set
 from wsloc.errors import DataError
+from wsloc.evaluation.annotated import Annotated, annotated_images
 from wsloc.evaluation.live import score_images
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.tuning import GRIDS, known_error, tune
@@ -60,5 +61,17 @@ def test_a_set_without_boxes_tunes_nothing(tmp_path: Path) -> None:
     (data / "labels.csv").write_text("image,label\n0.png,fish\n")
     pairs = [(sample.image, sample) for sample in read_annotations(data / "labels.csv")]
     localizer = load("demo", device="cpu")
-    with pytest.raises(DataError, match="--tune-on"):
+    with pytest.raises(DataError, match=r"no boxes, nor masks: .* --tune-on"):
         tune(localizer, [], pairs, [RunKey("cam", BoxRule("threshold", 0.2))], threshold_step=0.1)
+
+
+def test_masks_tune_the_threshold_of_each_map(tmp_path: Path) -> None:
+    data = write_mask_set(tmp_path / "truth", 3)
+    localizer = load("demo", device="cpu")
+    found = annotated_images(None, Annotated(data), localizer.classes)
+    runs = [RunKey("cam", BoxRule("threshold", 0.2)), RunKey("entropy", BoxRule("mass", 0.9))]
+    tuned = tune(localizer, found.files, found.matching.pairs, runs, threshold_step=0.1)
+    scores = Scores(found.matching.pairs, localizer.classes, runs, threshold_step=0.1)
+    score_images(localizer, found.files, scores)
+    assert tuned.mask_thresholds == {"cam": scores.sweeps["cam"].best().threshold}
+    assert (tuned.runs, tuned.map_thresholds) == ((), {})

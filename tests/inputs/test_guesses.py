@@ -13,7 +13,7 @@ import pytest
 from wsloc.errors import DataError
 from wsloc.inputs.guesses import Guesses, read_guesses
 from wsloc.outputs import csv_table
-from wsloc.outputs.predictions import PredictionLog, read_predictions
+from wsloc.outputs.predictions import read_predictions, record_line, write_predictions
 from wsloc.records import Classes, Failure, Localization, Prediction
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def localization(image: str = "a/b, c.jpg", map_name: str = "cam") -> Localizati
 
 
 def own_jsonl(folder: Path, *records: Localization | Failure) -> Path:
-    with PredictionLog(folder) as log:
-        for record in records:
-            log.write(record)
-    return log.path
+    folder.mkdir(exist_ok=True)
+    return write_predictions(folder, map(record_line, records))
 
 
 LABELS = ("n01443537", "n01443537", "n01440764")

@@ -343,3 +343,15 @@ def test_maps_that_are_of_no_image_are_named(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = find_maps(tmp_path, ["a/b.jpg", "missing.jpg"])
     assert other_maps(tmp_path, found.values()) == ("c.png", "a/stranger.npz")
+
+
+def test_files_of_another_kind_are_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").touch()
+    with pytest.raises(DataError, match=r"no mask file in it; looked for a\.jpg\.png$"):
+        find_maps(tmp_path, ["a.jpg"], extensions=(".png",), thing="mask")
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.png").touch()
+    found = find_maps(tmp_path, ["a.jpg"], extensions=(".png",), thing="mask")
+    assert found == {"a.jpg": tmp_path / "a.png"}
+    assert other_maps(tmp_path, found.values(), (".png",)) == ("b.png",)
+    assert other_maps(tmp_path, found.values()) == ("a.npy", "b.png")

@@ -32,7 +32,8 @@ def test_gray_and_binary_masks(tmp_path: Path) -> None:
 def test_colour_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(tmp_path / "colour.png")
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG")
-    for name in ("colour.png", "damaged.png", "missing.png"):
+    Image.fromarray(np.full((2, 2), 256, np.uint16)).save(tmp_path / "deep.png")
+    for name in ("colour.png", "damaged.png", "missing.png", "deep.png"):
         with pytest.raises(DataError, match=name):
             read_mask(tmp_path / name)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -12,8 +12,9 @@ from PIL import Image
 
 from wsloc.errors import DataError, TrainingError
 from wsloc.inputs import training_set
+from wsloc.inputs.extra_supervision import ExtraSample
 from wsloc.inputs.preprocessing import Preprocessing
-from wsloc.inputs.training_set import Augmentation, TrainingBatches, augmented, require_pictures
+from wsloc.inputs.training_set import Augmentation, TrainingBatches, drawn_cut, require_pictures
 from wsloc.records import Classes, Sample
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def samples(tmp_path: Path) -> list[Sample]:
     return found
 
 
-def batches(samples: list[Sample], augmentation: Augmentation | None, **options: int) -> TrainingBatches:
+def batches(samples: list[Sample], augmentation: Augmentation | None, **options: Any) -> TrainingBatches:
     return TrainingBatches(samples, CLASSES, SMALL, augmentation, **{"batch_size": 4, **options})
 
 
@@ -109,7 +110,8 @@ def crops(
     picture, mirrored = Measured(width, height), []
     for member in range(count):
         random = np.random.default_rng((0, 0, member))
-        pixels = augmented(cast("Image.Image", picture), 8, augmentation, random)
+        measured = cast("Image.Image", picture)
+        pixels = drawn_cut(measured, 8, augmentation, random).of(measured, 8)
         assert pixels.shape == (8, 8, 3)
         assert pixels.flags.c_contiguous
         mirrored.append(bool(pixels[0, -1, 0]))
@@ -202,3 +204,60 @@ def test_a_killed_worker_is_one_line(samples: list[Sample], monkeypatch: pytest.
         "batch 2 of 3: a worker process was lost (SIGKILL: out of memory?): "
         "try a smaller --batch-size, or --workers 0"
     )
+
+
+def test_extra_supervision_is_cut_like_its_picture(tmp_path: Path) -> None:
+    """A picture that is its own mask: after the cut they still agree, but for the edges' interpolation."""
+    extra = []
+    for number in range(3):
+        shade = np.zeros((40, 60), np.uint8)
+        shade[5 + 5 * number : 30, 10 : 35 + number] = 1
+        path, mask = tmp_path / f"{number}.png", tmp_path / f"mask-{number}.png"
+        Image.fromarray(shade * 255).convert("RGB").save(path)
+        Image.fromarray(shade).save(mask)
+        sample = Sample(path.name, path, ("cat",))
+        extra.append(ExtraSample(sample, ((0, 1),), mask if number else None, ((0, (10, 5, 35, 30)),)))
+    epoch = batches([one.sample for one in extra] * 3, Augmentation(), extra=extra, extra_per_batch=2)
+    assert len(epoch) == 2
+    for _, _, pixels, class_index, regions, saliency, is_box in epoch.load(0):
+        assert pixels.shape == (2, *SMALL.input_size((40, 60)), 3)
+        assert class_index.tolist() == [[0], [0]]
+        assert saliency.min() == 255
+        assert is_box.dtype == torch.bool
+        agree = (pixels[..., 0] > 127) == (regions[:, 0] == 1)
+        assert agree.float().mean() > 0.9
+        assert regions.any(dim=(1, 2, 3)).all()
+
+
+def test_extra_images_come_in_turns_and_repeat(samples: list[Sample]) -> None:
+    extra = [ExtraSample(sample, (), None, ((0, (0, 0, 20, 12)),)) for sample in samples[:3]]
+
+    def drawn(epoch: int, workers: int = 0) -> list[list[int]]:
+        loaded = batches(
+            samples, Augmentation(), epoch=epoch, extra=extra, extra_per_batch=2, batch_size=2
+        ).load(workers)
+        return [pixels[:, 0, 0, 0].tolist() for _, _, pixels, *_ in loaded]
+
+    first = drawn(0)
+    assert len(first) == 5
+    line = [shade for pair in first for shade in pair]
+    assert sorted(line[:3]) == sorted(line[3:6]) == [0, 20, 40]  # each once before any comes again
+    assert drawn(0) == first == drawn(0, workers=2)
+    assert drawn(1) != first
+    plain = [pixels.tolist() for pixels, _ in batches(samples, Augmentation(), batch_size=2).load(0)]
+    with_extra = batches(samples, Augmentation(), extra=extra, extra_per_batch=2, batch_size=2).load(0)
+    assert [pixels.tolist() for pixels, *_ in with_extra] == plain  # the others are not disturbed
+
+
+def test_classes_of_unequal_number_are_filled_up(samples: list[Sample]) -> None:
+    extra = [
+        ExtraSample(samples[0], (), None, ((0, (0, 0, 20, 12)),)),
+        ExtraSample(samples[10], (), None, ((2, (0, 0, 10, 12)), (0, (0, 0, 20, 12)))),
+    ]
+    epoch = batches(samples, Augmentation(1, flip=False), extra=extra, extra_per_batch=2)
+    _, _, _, class_index, regions, _, _ = next(iter(epoch.load(0)))
+    rows = sorted(class_index.tolist())
+    assert rows == [[0, -1], [2, 0]]
+    one = class_index.tolist().index([0, -1])
+    assert regions[one, 0].min() == 1
+    assert regions[one, 1].max() == 0

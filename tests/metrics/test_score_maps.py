@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from wsloc.errors import MapError, UsageError
-from wsloc.metrics.score_maps import finite_map, map_thresholds, normalized_map, resized_map, score_map
+from wsloc.metrics.score_maps import (
+    finite_map,
+    map_in_image,
+    map_thresholds,
+    normalized_map,
+    resized_map,
+    score_map,
+)
 
 
 def test_thresholds_are_numpys_range() -> None:
@@ -67,3 +74,16 @@ def test_normalizing_spans_zero_to_one() -> None:
     values = np.array([[1.0, 2.0]])
     normalized_map(values)
     assert values.tolist() == [[1, 2]]
+
+
+def test_a_map_in_its_images_size_keeps_its_range() -> None:
+    values = np.random.default_rng(1).random((5, 7)).astype(np.float32)
+    found = map_in_image(values, (40, 33))
+    assert found.shape == (40, 33)
+    assert found.dtype == np.float32
+    assert values.min() <= found.min() < found.max() <= values.max()
+    np.testing.assert_array_equal(map_in_image(values, (5, 7)), values)
+    # Pixel centres at half-integers: twice the size has quarters of the way, and the edges stand.
+    np.testing.assert_allclose(map_in_image([[0.0, 1.0]], (1, 4)), [[0, 0.25, 0.75, 1]])
+    with pytest.raises(MapError, match="infinite"):
+        map_in_image([[np.nan]], (2, 2))

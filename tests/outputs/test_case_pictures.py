@@ -88,3 +88,11 @@ def test_as_many_of_each_kind_are_shown_as_there_is_room() -> None:
     assert len(shown_cases(cases, 4)) == 24
     assert len(shown_cases(cases, 10)) == 12
     assert shown_cases(cases, 1000) == ()
+
+
+def test_a_picture_of_two_panels_is_twice_as_large_and_says_what_it_shows() -> None:
+    picture = Image.new("RGB", (900, 300), (200, 30, 30))
+    case = examples.case(picture=picture, truth=(), predicted=None, words="truth left, seeds right")
+    assert embedded(case).size == (520, 173)
+    page = Page(case_picture(case))
+    assert page.elements[0].attributes["aria-label"] == "goldfish, IoU 0.97: truth left, seeds right"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsloc.outputs.draws import GAP, TILE, draws_sheet
+from wsloc.outputs.draws import draws_sheet
+from wsloc.outputs.tiles import GAP, TILE
 from wsloc.records import Localization, Prediction
 
 MAPS = np.linspace(0, 1, 2 * 6 * 8, dtype=np.float32).reshape(2, 6, 8)

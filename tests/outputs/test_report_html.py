@@ -122,7 +122,11 @@ def test_what_the_script_and_the_style_look_for_is_there(text: str) -> None:
     assert used - known == set()
     styled_lines = {f"line-{number}" for number in range(7)}
     assert (
-        set(re.findall(r"\.([a-z][\w-]*)", style)) - used - by_script - styled_lines - {"tuning-set", "run"}
+        set(re.findall(r"\.([a-z][\w-]*)", style))
+        - used
+        - by_script
+        - styled_lines
+        - {"tuning-set", "run", "panels"}
         == set()
     )
 

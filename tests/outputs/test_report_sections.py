@@ -5,7 +5,7 @@ import pytest
 from tests.outputs import report_examples as examples
 from tests.outputs.page_reading import Element, Page
 from wsloc.outputs import report_sections as sections
-from wsloc.outputs.report_records import EvaluationRun, Unmatched
+from wsloc.outputs.report_records import Curve, EvaluationRun, Unmatched
 from wsloc.records import Failure
 
 BARE: dict[str, Any] = {
@@ -165,3 +165,40 @@ def test_options_and_versions_are_listed() -> None:
         "safetensors",
     ]
     assert [element.text for element in found.all("dd")] == ["entropy-class", "0.98", "none", "0.1.0", "none"]
+
+
+OF_MASKS = Curve((0.0, 0.5), {"miou": (40.0, 55.25)})
+
+
+def test_the_curve_of_masks_says_what_its_best_threshold_was_chosen_on() -> None:
+    run = examples.run(**BARE | {"curves": {"miou": OF_MASKS}})
+    found = page(sections.details([run], 0))
+    assert [element.text for element in found.all("h3")] == ["Mean IoU of masks against the map threshold"]
+    assert len(found.all("path", "line")) == 1
+    (caption,) = found.all("figcaption")
+    assert caption.text.startswith("Highest at 0.5: 55.25 %. That threshold was chosen on the truth")
+    both = page(
+        sections.details([examples.run(curves={"miou": OF_MASKS, "max_box_acc": examples.curve()})], 0)
+    )
+    assert [element.text for element in both.all("h3")][:2] == [
+        "Mean IoU of masks against the map threshold",
+        "Box accuracy against the map threshold",
+    ]
+    assert "IoU miou" not in both.all("section")[0].text
+
+
+def test_curves_of_masks_are_compared() -> None:
+    runs = [examples.run(name, **BARE | {"curves": {"miou": OF_MASKS}}) for name in ("cam", "gradcam")]
+    found = page(sections.comparison(runs))
+    assert "Mean IoU of masks; a dot marks the best threshold" in [
+        element.text for element in found.all("figcaption")
+    ]
+    assert len([line for line in found.all("path", "line") if line.parents[-2:] == ("figure", "svg")]) == 2
+
+
+def test_cases_of_masks_are_panels() -> None:
+    case = examples.case(truth=(), predicted=None, words="the true mask left, the seeds right")
+    found = page(sections.details([examples.run(**BARE | {"cases": (case,)})], 0))
+    assert len(found.all("div", "panels")) == 1
+    assert "The true mask left, the seeds right; a colour a class" in found.all("section")[0].text
+    assert "dashed" not in found.all("section")[0].text

@@ -10,7 +10,7 @@ import torch
 from wsloc.errors import OutputError, TrainingError, WslocError
 from wsloc.records import Sample
 from wsloc.training import files as training_files
-from wsloc.training.files import TrainingFiles, differences, fingerprint
+from wsloc.training.files import TrainingFiles, fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,20 +157,3 @@ def test_fingerprints_tell_images_labels_and_order_apart() -> None:
     found = [fingerprint(listing) for listing in listings]
     assert len(set(found)) == len(listings)
     assert fingerprint([one, other]) == found[0]
-
-
-def test_differences_are_named_with_both_values() -> None:
-    there = {
-        "epochs": 2,
-        "rate": 0.1,
-        "classes": ["a"],
-        "augmentation": {"smallest_crop": 0.35, "flip": True},
-    }
-    here = {"epochs": 3, "rate": 0.1, "classes": ["b"], "augmentation": {"smallest_crop": 0.5, "flip": True}}
-    assert differences(there, here) == [
-        "epochs (2 there, 3 here)",
-        "classes",
-        "smallest crop (0.35 there, 0.5 here)",
-    ]
-    assert differences(there, there) == []
-    assert differences({}, {"augmentation": {"flip": True}}) == ["flip (None there, True here)"]

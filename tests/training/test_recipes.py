@@ -43,8 +43,12 @@ def test_ficklenet() -> None:
     assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
 
 
+def test_gain_learns_from_one_image_a_step_at_a_constant_rate() -> None:
+    recipe = RECIPES["gain"]
+    assert (recipe.backbone, recipe.optimizer, recipe.batch_size, recipe.epochs) == ("vgg16", "sgd", 1, 35)
+    assert {recipe.learning_rate_at(epoch, 10_582) for epoch in (0, 17.5, 34.9)} == {1e-5}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_backbones_are_there(name: str) -> None:
-    if name != "small":
-        assert RECIPES[name].schedule == "step"
     build_backbone(RECIPES[name].backbone, 2)

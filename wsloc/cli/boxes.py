@@ -39,11 +39,28 @@ from wsloc.cli.options import (
     RandomSeedOption,
     ResizeOption,
     ScalesOption,
+    ShardOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
     layer_map,
     scale_list,
+)
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
 )
 from wsloc.errors import UsageError
 
@@ -72,19 +89,33 @@ def boxes(
     boxes_per_class: BoxesPerClassOption = 1,
     min_probability: MinProbabilityOption = 0.0,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
     show_draws: ShowDrawsOption = 0,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
     output: Annotated[
         Path,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
-            help="Folder for the results; those of an earlier run are replaced, other files left.",
+            help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
+            "results are kept unless --overwrite is given, other files left.",
             rich_help_panel=RESULTS,
         ),
     ] = Path("wsloc-boxes"),
@@ -92,7 +123,7 @@ def boxes(
         bool,
         typer.Option(
             "--overwrite",
-            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
+            help="Start anew, and replace what an earlier run left in the folder.",
             rich_help_panel=RESULTS,
         ),
     ] = False,
@@ -119,6 +150,7 @@ def boxes(
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
     workers: WorkersOption = DEFAULT_WORKERS,
+    shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -133,6 +165,8 @@ def boxes(
     from wsloc.outputs.earlier_run import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
+    from wsloc.running.ranks import joined, launched
+    from wsloc.running.shards import parse_shard
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -145,6 +179,8 @@ def boxes(
         overlays=overlays,
         batch_size=batch_size,
         workers=workers,
+        overwrite=overwrite,
+        shard=parse_shard(shard),
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
@@ -164,6 +200,8 @@ def boxes(
         draws=draws,
         drop_rate=drop_rate,
         infer_mode=None if infer_mode is None else infer_mode.value,
+        rib=asked_fine_tuning(arguments),
+        rib_images=rib_images,
         random_seed=random_seed,
     )
     request = Request(
@@ -179,13 +217,15 @@ def boxes(
         show_draws=show_draws,
     )
     map_used, _ = localizer.kind(request)
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    talk = Talk(as_json=as_json, quiet=quiet or launched()[0] > 0, verbose=verbose)
     if model is not None and weights == "none":
         talk.note(f"{model} has random weights: its boxes mean nothing (for timing and tests)")
     talk.detail(f"map {map_used} on {localizer.device}, {len(files)} images")
-    with talk.progress("localizing", len(files)) as advance:
-        summary = run_boxes(localizer, files, request, options, on_batch=advance)
-    _report(talk, summary, map_used, output)
+    with joined() as ranks, talk.progress("localizing", len(files)) as advance:
+        summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
+    if summary is None:  # the leading process speaks
+        return
+    report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -210,8 +250,12 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
     return model, None if weights in {"DEFAULT", "none"} else Path(weights)
 
 
-def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:
+def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
     """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    if summary.skipped == summary.images:
+        talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
+    elif summary.skipped:
+        talk.note(f"{summary.skipped} of {summary.images} images were done before")
     for failure in summary.failures[:FAILURES_SHOWN]:
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
@@ -235,7 +279,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         for prediction in record.predictions
     ]
     done = summary.images - len(summary.failures)
-    title = f"{map_name} boxes" + (
+    title = f"{summary.map} boxes" + (
         f" (the first {len(summary.first)} images)" if done > len(summary.first) else ""
     )
     if rows:
@@ -245,8 +289,9 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         {
             "output": str(output),
             "manifest": str(summary.manifest),
-            "map": map_name,
+            "map": summary.map,
             "images": summary.images,
+            "skipped": summary.skipped,
             "failed": len(summary.failures),
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "classes": summary.classes,

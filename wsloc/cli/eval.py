@@ -9,7 +9,13 @@ import typer
 
 from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
 from wsloc.cli.console import Talk
-from wsloc.cli.eval_options import asked_maps, asked_rules, listed_synsets, refuse_options_of_others
+from wsloc.cli.eval_options import (
+    asked_maps,
+    asked_rules,
+    listed_synsets,
+    named_source,
+    refuse_options_of_others,
+)
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
@@ -33,12 +39,30 @@ from wsloc.cli.options import (
     VerboseOption,
     WeightsOption,
     WorkersOption,
+    listed_classes,
     scale_list,
+)
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
 )
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
     from wsloc.evaluation.reporting import Evaluation
+    from wsloc.evaluation.seed_reporting import SeedEvaluation
 
 
 def evaluate(
@@ -46,7 +70,10 @@ def evaluate(
     annotations: Annotated[
         Path,
         typer.Option(
-            "--annotations", metavar="PATH", help="Boxes and labels to score against.", show_default=False
+            "--annotations",
+            metavar="PATH",
+            help="Boxes, masks and labels to score against.",
+            show_default=False,
         ),
     ],
     images: Annotated[
@@ -54,7 +81,7 @@ def evaluate(
         typer.Argument(
             help=(
                 "Image files, folders or @list.txt; without any, the pictures that the annotations name. With "
-                "--maps and --predictions they only give sizes and cases to show."
+                "--maps, --predictions and --seeds they only give sizes and cases to show."
             ),
             show_default=False,
         ),
@@ -66,7 +93,7 @@ def evaluate(
             metavar="FORMAT",
             help=(
                 "The annotations' format: auto, imagenet-xml, imagenet-csv, imagenet-devkit, wsol, tiny-imagenet, "
-                "voc, coco, labels-csv or folder."
+                "voc, coco, labels-csv, masks or folder."
             ),
         ),
     ] = "auto",
@@ -89,6 +116,22 @@ def evaluate(
     maps: Annotated[
         Path | None,
         typer.Option("--maps", metavar="DIR", help="Score maps (npy, npz, png) that any system has written."),
+    ] = None,
+    seeds: Annotated[
+        Path | None,
+        typer.Option(
+            "--seeds",
+            metavar="DIR",
+            help="Score seeds that `wsloc seeds`, or any system, has written as index PNGs, against masks.",
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="NAME,NAME",
+            help="Score these classes alone; in masks, objects of others count as background.",
+        ),
     ] = None,
     normalize: Annotated[
         bool, typer.Option("--normalize", help="For --maps: stretch each map's range to 0-1.")
@@ -124,7 +167,7 @@ def evaluate(
         typer.Option(
             "--map-threshold",
             metavar="FRACTIONS",
-            help="Boxes of the cells above these shares of the maximum; by commas.",
+            help="Boxes of the cells, and masks of the pixels, above these shares of the maximum; by commas.",
             rich_help_panel=MAPS,
         ),
     ] = None,
@@ -138,11 +181,24 @@ def evaluate(
         ),
     ] = None,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +219,8 @@ def evaluate(
         str, typer.Option("--tune-format", metavar="FORMAT", help="As --annotation-format, for --tune-on.")
     ] = "auto",
     threshold_step: Annotated[
-        float, typer.Option("--threshold-step", help="Between the thresholds of the MaxBoxAcc curves.")
+        float,
+        typer.Option("--threshold-step", help="Between the thresholds of the curves (MaxBoxAcc, mIoU)."),
     ] = 0.001,
     ten_crop: Annotated[
         bool, typer.Option("--ten-crop", help="Classification error over ten crops of each image, too.")
@@ -182,18 +239,17 @@ def evaluate(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Score maps and boxes against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP."""
+    """Score maps, boxes and seeds against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP, mIoU."""
     arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.evaluation.annotated import Annotated as Truth
-    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
+    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions, evaluate_seeds
     from wsloc.files import make_folder
 
-    if sum((bool(checkpoint or model), predictions is not None, maps is not None)) != 1:
-        raise UsageError(
-            "name one source: a network (--checkpoint or --model), --predictions FILE, or --maps DIR"
-        )
-    refuse_options_of_others(context, "network" if checkpoint or model else "maps" if maps else "predictions")
+    refuse_options_of_others(
+        context,
+        named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds),
+    )
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
     names, rules, factors = (
@@ -201,10 +257,13 @@ def evaluate(
         asked_rules(mass, map_threshold, excess),
         scale_list(scales),
     )
-    truth = Truth(annotations, annotation_format, blacklist)
+    truth = Truth(annotations, annotation_format, blacklist, listed_classes(classes))
     make_folder(output)  # found out before the work, not after it
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
-    if predictions is not None:
+    evaluation: Evaluation | SeedEvaluation
+    if seeds is not None:
+        evaluation = evaluate_seeds(seeds, truth, images=images or None, arguments=arguments)
+    elif predictions is not None:
         evaluation = evaluate_predictions(
             predictions,
             truth,
@@ -242,6 +301,8 @@ def evaluate(
             draws=draws,
             drop_rate=drop_rate,
             infer_mode=None if infer_mode is None else infer_mode.value,
+            rib=asked_fine_tuning(arguments),
+            rib_images=rib_images,
             random_seed=random_seed,
         )
         with talk.progress("scoring", None) as advance:
@@ -251,7 +312,7 @@ def evaluate(
                 truth,
                 maps=names,
                 rules=rules,
-                tune_on=None if tune_on is None else Truth(tune_on, tune_format),
+                tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
                 tune_images=tune_images or None,
                 threshold_step=threshold_step,
                 ten_crop=ten_crop,
@@ -278,14 +339,20 @@ HEADINGS = {
     "max_box_acc_v2": "Max\nBox\nAccV2",
     "box_acc_tuned": "Box\nAcc\ntuned",
     "px_ap": "\n\nPxAP",
-    "miou": "\nmask\nIoU",
+    "miou": "\nmask\nmIoU",
+    "best_miou": "mask\nmIoU\nbest",
+    "miou_tuned": "mask\nmIoU\ntuned",
+    "miou_labelled": "mask mIoU\nwhere\nlabelled",
+    "mask_precision": "mask\npreci-\nsion",
+    "mask_recall": "\nmask\nrecall",
+    "coverage": "\ncover-\nage",
     "mean_iou": "\nmean\nIoU",
     "ten_crop_top1_classification_error": "Top-1\nten\ncrops",
     "ten_crop_top5_classification_error": "Top-5\nten\ncrops",
 }
 
 
-def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
+def _report(talk: Talk, evaluation: Evaluation | SeedEvaluation, output: Path) -> None:
     """The table, or the JSON document, on stdout; notes and failures on stderr."""
     from wsloc.outputs.report_json import report_values
     from wsloc.outputs.report_records import figure_of, in_order
@@ -302,7 +369,10 @@ def _report(talk: Talk, evaluation: Evaluation, output: Path) -> None:
     rows = [
         [run.label, *(shown(figure_of(key), run.metrics.get(key)) for key in keys)] for run in report.runs
     ]
-    headings = ["map, box", *(HEADINGS.get(key, figure_of(key).name) for key in keys)]
+    headings = [
+        "map, box" if any(run.box for run in report.runs) else "map",
+        *(HEADINGS.get(key, figure_of(key).name) for key in keys),
+    ]
     talk.figures(f"{report.title} (percent, of errors the lower the better; IoU 0-1)", headings, rows)
     talk.line(
         f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsloc.cli.options import LayerName, MapName, layer_map
+from wsloc.cli.rib_options import RIB_OPTIONS
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ NETWORK_ALONE = (
         "draws",
         "drop_rate",
         "infer_mode",
+        *RIB_OPTIONS,
         "tune_on",
         "tune_images",
         "tune_format",
@@ -40,12 +42,28 @@ SOURCES_OF = {
     **dict.fromkeys(("mass", "map_threshold", "excess", "threshold_step"), ("network", "maps")),
     **dict.fromkeys(("normalize", "resize_maps"), ("maps",)),
     "synsets": ("predictions",),
+    **dict.fromkeys(("blacklist", "random_seed"), ("network", "maps", "predictions")),
 }
 SOURCE_WORDS = {
     "network": "--checkpoint or --model",
     "maps": "--maps",
     "predictions": "--predictions",
+    "seeds": "--seeds",
 }
+
+
+def named_source(**named: object) -> str:
+    """Which of the sources is named: `network`, `predictions`, `maps` or `seeds`.
+
+    Raises:
+        UsageError: unless exactly one is.
+    """
+    found = [source for source, value in named.items() if value]
+    if len(found) != 1:
+        raise UsageError(
+            "name one source: a network (--checkpoint or --model), --predictions FILE, --maps DIR or --seeds DIR"
+        )
+    return found[0]
 
 
 def refuse_options_of_others(context: typer.Context, source: str) -> None:

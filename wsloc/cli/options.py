@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from wsloc.errors import UsageError
+from wsloc.running.ranks import on_this_machine
 
 
 class MapName(StrEnum):
@@ -24,6 +25,7 @@ class MapName(StrEnum):
     gradcam = "gradcam"
     stochastic = "stochastic"
     stochastic_mean = "stochastic-mean"
+    rib = "rib"
 
 
 class LayerName(StrEnum):
@@ -58,9 +60,10 @@ class Precision(StrEnum):
 
 
 def default_workers() -> int:
-    """Half of the processors this process may use, at least 1 and at most 4."""
+    """Half of the processors this process may use, at least 1 and at most 4; shared by those of its run."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(4, available // 2))
+    _, processes = on_this_machine()
+    return max(1, min(4, available // 2 // processes))
 
 
 DEFAULT_WORKERS = default_workers()
@@ -142,7 +145,8 @@ MapOption = Annotated[
         metavar="MAP",
         help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
         "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches; stochastic, "
-        "stochastic-mean for FickleNet: the maximum and the mean over its draws.",
+        "stochastic-mean for FickleNet: the maximum and the mean over its draws; rib: CAM of a pooled linear head "
+        "that is fine-tuned on each image.",
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),
@@ -169,17 +173,23 @@ OutputStrideOption = Annotated[
     ),
 ]
 ScalesOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--scales",
         metavar="LIST",
         help="Average maps over these factors of the input's size, such as 1,1.5; classes are the first one's.",
+        show_default="1; for rib 1,0.5,1.5,2",
         rich_help_panel=MAPS,
     ),
 ]
 MirrorOption = Annotated[
-    bool,
-    typer.Option("--flip/--no-flip", help="Average maps over mirror images, too.", rich_help_panel=MAPS),
+    bool | None,
+    typer.Option(
+        "--flip/--no-flip",
+        help="Average maps over mirror images, too.",
+        show_default="no-flip; for rib flip",
+        rich_help_panel=MAPS,
+    ),
 ]
 ClassOption = Annotated[
     list[str] | None,
@@ -301,6 +311,16 @@ RandomSeedOption = Annotated[
         "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N parts, from 1, with an --output of its own; `wsloc merge` joins them.",
+        show_default="everything",
+        rich_help_panel=RUNNING,
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]
 JsonOption = Annotated[
     bool,
@@ -332,13 +352,29 @@ def layer_map(map_name: MapName | None, layer: LayerName | None) -> str | None:
     return LAYERS[layer.value]
 
 
-def scale_list(text: str) -> tuple[float, ...]:
-    """`1,1.5` as factors.
+def scale_list(text: str | None) -> tuple[float, ...] | None:
+    """`1,1.5` as factors; None stays None.
 
     Raises:
         UsageError: if it is no list of numbers.
     """
+    if text is None:
+        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--scales is a list of numbers such as 1,1.5, not {text!r}") from error
+
+
+def listed_classes(text: str | None) -> tuple[str, ...]:
+    """The names of `--classes cat,dog`.
+
+    Raises:
+        UsageError: if the option names none.
+    """
+    if text is None:
+        return ()
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise UsageError(f"--classes {text!r} names no class: give names, parted by commas")
+    return names

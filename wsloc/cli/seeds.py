@@ -36,6 +36,22 @@ from wsloc.cli.options import (
     WorkersOption,
     scale_list,
 )
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
+)
 from wsloc.cli.seeds_options import (
     AnnotationFormatOption,
     BackgroundOption,
@@ -81,11 +97,24 @@ def seeds(
     background: BackgroundOption = None,
     crf: CrfOption = False,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
     output: Annotated[
         Path,
         typer.Option(
@@ -166,6 +195,8 @@ def seeds(
         draws=draws,
         drop_rate=drop_rate,
         infer_mode=None if infer_mode is None else infer_mode.value,
+        rib=asked_fine_tuning(arguments),
+        rib_images=rib_images,
         random_seed=random_seed,
     )
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)

@@ -85,7 +85,7 @@ CrfOption = Annotated[
     bool,
     typer.Option(
         "--crf/--no-crf",
-        help="Draw the seeds to the picture's edges with a dense CRF; needs the package's extra `crf`.",
+        help="Draw the seeds to the picture's edges with a dense CRF; needs wsloc's extra `crf`.",
         rich_help_panel=RULES,
     ),
 ]

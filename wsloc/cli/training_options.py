@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,13 +18,30 @@ if TYPE_CHECKING:
 
 RECIPE, PICTURES, METHOD = "Recipe", "Pictures", "Method"
 
+TrainingDataArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder per class, Tiny ImageNet's layout, a CSV `image,label[;label...]`, VOC's or COCO's, or a "
+        "folder of images and masks (labels are what is in the masks), or a list in it.",
+    ),
+]
+TrainingClassesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="NAME,NAME",
+        help="Learn these classes alone; images that show none of them are left out.",
+        show_default="all",
+    ),
+]
 RecipeOption = Annotated[
     str,
     typer.Option(
         "--recipe",
         metavar="NAME",
-        help="small, or the papers': imagenet, imagenet-inception, places, voc, ficklenet; the options below "
-        "change it.",
+        help="small, or the papers': imagenet, imagenet-inception, places, voc, ficklenet, gain; the options "
+        "below change it.",
         rich_help_panel=RECIPE,
     ),
 ]

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsloc.evaluation.mask_figures import (
+    add_mask_figures,
+    background_row,
+    mask_curve,
+    mask_figures_by_class,
+)
 from wsloc.metrics.imagenet import SIZE_NAMES, judge, known_overlaps
 from wsloc.metrics.localization import IOU_THRESHOLD
 from wsloc.metrics.summaries import figure, grouped_means, iou_histogram
@@ -108,6 +114,7 @@ def evaluation_run(
     given = {} if run.rule is None else dict.fromkeys(_boxed(metrics), Threshold(chosen_on, run.box))
     thresholds = {**given, **_add_curve_figures(scores, run.map, metrics)}
     thresholds |= _add_tuned_accuracy(scores, run.map, metrics)
+    thresholds |= add_mask_figures(scores, run, chosen_on, metrics)
     return EvaluationRun(
         map=run.map,
         box=run.box,
@@ -116,7 +123,7 @@ def evaluation_run(
         thresholds=thresholds,
         curves=_curves(scores, run.map),
         iou_histogram=_histogram(figures),
-        per_class=_per_class(scores, figures),
+        per_class=_per_class(scores, run, figures),
         size_bins=_size_bins(scores, figures),
         cases=_cases(scores, run, figures),
     )
@@ -151,7 +158,7 @@ def _add_curve_figures(scores: Scores, name: str, metrics: dict[str, float]) -> 
 def _add_tuned_accuracy(scores: Scores, name: str, metrics: dict[str, float]) -> dict[str, Threshold]:
     """Add, in percent, what the largest contour reaches at the map threshold that the tuning set chose."""
     curves = scores.curves.get(name)
-    if scores.tuned is None or curves is None or not curves.images:
+    if scores.tuned is None or curves is None or not curves.images or name not in scores.tuned.map_thresholds:
         return {}
     threshold = scores.tuned.map_thresholds[name]
     metrics["box_acc_tuned"] = curves.accuracy_at(threshold, IOU_THRESHOLD, "single")
@@ -160,10 +167,10 @@ def _add_tuned_accuracy(scores: Scores, name: str, metrics: dict[str, float]) ->
 
 
 def _curves(scores: Scores, name: str) -> dict[str, Curve]:
-    accumulated = scores.curves.get(name)
+    accumulated, of_masks = scores.curves.get(name), mask_curve(scores, name)
+    curves = {} if of_masks is None else {"miou": of_masks}
     if accumulated is None or not accumulated.images:
-        return {}
-    curves = {}
+        return curves
     for key, rule in CONTOUR_RULES.items():
         values = accumulated.curve(rule)
         thresholds = tuple(values.pop("thresholds"))
@@ -177,8 +184,11 @@ def _histogram(figures: RunFigures) -> tuple[int, ...] | None:
     return tuple(iou_histogram(figures.overlaps[figures.counted]).counts.tolist())
 
 
-def _per_class(scores: Scores, figures: RunFigures) -> tuple[ClassFigures, ...]:
-    """Figures of each class that an image is labelled with; an image with several counts for each."""
+def _per_class(scores: Scores, run: RunKey, figures: RunFigures) -> tuple[ClassFigures, ...]:
+    """Figures of each class that an image is labelled with; an image with several counts for each.
+
+    Where masks are scored, the background comes first.
+    """
     truth, number = scores.truth, len(scores.classes)
     columns: dict[str, tuple[npt.NDArray[np.int64], Floats]] = {}
     for key, (wrong, counted) in figures.by_image.items():
@@ -190,15 +200,18 @@ def _per_class(scores: Scores, figures: RunFigures) -> tuple[ClassFigures, ...]:
         columns["gt_known_localization_error"] = grouped_means(wrong, groups, number)
         columns["mean_iou"] = grouped_means(figures.overlaps, groups, number)
     images = np.bincount(truth.labels, minlength=number)
-    return tuple(
+    of_masks = mask_figures_by_class(scores, run)
+    rows = [
         ClassFigures(
             scores.classes.ids[index],
             scores.classes.names[index],
             int(images[index]),
-            {key: float(means[index]) for key, (counts, means) in columns.items() if counts[index]},
+            {key: float(means[index]) for key, (counts, means) in columns.items() if counts[index]}
+            | of_masks.get(index, {}),
         )
         for index in np.flatnonzero(images).tolist()
-    )
+    ]
+    return (*([background_row(scores.sweeps[run.map].images, of_masks[-1])] if of_masks else []), *rows)
 
 
 def _size_bins(scores: Scores, figures: RunFigures) -> tuple[SizeBin, ...]:

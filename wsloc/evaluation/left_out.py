@@ -25,6 +25,11 @@ def left_out(scores: Scores, run: RunKey, figures: RunFigures) -> list[str]:
             f"{run.label}: no Top-5 figures: they need {needed} guesses an image, and an image has only "
             f"{guesses.fewest()}"
         )
+    if scores.no_masks:
+        lines.append(f"{run.label}: no mean IoU of masks: {scores.no_masks}")
+    sweep = scores.sweeps.get(run.map)
+    if sweep is not None and not sweep.has_maps:
+        lines.append(f"{run.label}: no mean IoU of masks: it needs a map for each class of an image")
     if not figures.counted.any():
         lines.append(f"{run.label}: no localization figures: no image that counts has a box of its class")
         return lines

@@ -6,8 +6,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import torch
-
+from wsloc.choice import Choice
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.scores import TOP, SizeCheck
 from wsloc.inputs.loading import LoadedImage, load_batches
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-    from torch import Tensor
 
     from wsloc.evaluation.scores import Scores
     from wsloc.localizer import Localizer
@@ -104,15 +102,8 @@ def _observe_equal(
 ) -> list[tuple[int, Seen | str]]:
     """What the network sees in images whose inputs are of one size, by row."""
     labels = [scores.labels(row) for row, _ in members]
-    longest = max(map(len, labels))
-    padded = torch.tensor([[*row, *row[:1] * (longest - len(row))] for row in labels])
-
-    def choose(probabilities: Tensor) -> Tensor:
-        """The best five classes of each image, then its labels: (N, 5 + labels)."""
-        best = probabilities.topk(min(TOP, probabilities.shape[1]), dim=1).indices
-        return torch.cat([best, padded.to(best.device)], dim=1)
-
-    observed = localizer.observe([image for _, image in members], maps, choose)
+    choice = Choice(TOP, labels, alone=scores.with_guesses and scores.has_boxes)
+    observed = localizer.observe([image for _, image in members], maps, choice)
     top = min(TOP, len(localizer.classes))
     seen: list[tuple[int, Seen | str]] = []
     for n, (row, _) in enumerate(members):

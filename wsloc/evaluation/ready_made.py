@@ -9,16 +9,18 @@ import numpy as np
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.scores import SizeCheck
 from wsloc.inputs.map_files import read_map
-from wsloc.metrics.score_maps import normalized_map, resized_map, score_map
+from wsloc.metrics.score_maps import PROTOCOL_SIDE, normalized_map, resized_map, score_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from wsloc.evaluation.scores import RunKey, Scores
     from wsloc.inputs.guesses import Guesses
+
+    Map = npt.NDArray[np.float64]
 
 
 def score_guesses(
@@ -103,24 +105,39 @@ def score_map_files(
         try:
             size = scores.size(row)
             # By the annotation's own label: an index means an output of whatever made the maps.
-            maps = [_read(path, label, normalize, resize) for label in scores.samples[row].labels]
+            maps = [read_map(path, label=label) for label in scores.samples[row].labels]
         except DataError as error:  # this image alone: no size, a damaged file, or no map of the true class
             scores.fail(row, str(error))
             continue
-        for place, values in enumerate(maps, start=scores.truth.labels_of(row).start):
-            for run in scores.runs:
-                if run.rule is not None:
-                    scores.known[run][place] = run.rule.box(values.astype(np.float32), size)
-            scores.add_curves(row, name, place, values)
+        if scores.sweeps and scores.samples[row].masks:
+            _score_masks(path, row, name, [_in_range(path, found, normalize) for found in maps], scores)
+        if scores.has_boxes or scores.pixels:
+            resized = (resized_map(found) if resize else found for found in maps)
+            found = [_in_range(path, values, normalize, PROTOCOL_SIDE) for values in resized]
+            _score_boxes(row, name, found, scores, size)
 
 
-def _read(path: Path, label: str, normalize: bool, resize: bool) -> npt.NDArray[np.float64]:
-    """The map (224, 224), 0-1, of one class; what can only be scored otherwise is an error with its remedy."""
+def _score_boxes(row: int, name: str, maps: Sequence[Map], scores: Scores, size: tuple[int, int]) -> None:
+    """Score an image's maps (224, 224), one a label, against its boxes, or the mask of its object."""
+    for place, values in enumerate(maps, start=scores.truth.labels_of(row).start):
+        for run in scores.runs:
+            if run.rule is not None:
+                scores.known[run][place] = run.rule.box(values.astype(np.float32), size)
+        scores.add_curves(row, name, place, values)
+
+
+def _score_masks(path: Path, row: int, name: str, maps: Sequence[Map], scores: Scores) -> None:
+    """Score an image's maps against its mask; one map for several classes cannot tell them apart."""
+    first = maps[0]
+    if len(maps) > 1 and first.any() and all(np.array_equal(first, other) for other in maps):
+        scores.give_up_masks(f"{path} holds one map for the {len(maps)} classes of its image")
+    scores.add_masks(row, name, dict(zip(scores.labels(row), maps, strict=True)))
+
+
+def _in_range(path: Path, values: Map, normalize: bool, side: int | None = None) -> Map:
+    """A map (side, side), or of any size, in 0-1; what can only be scored otherwise is an error with its remedy."""
     try:
-        values = read_map(path, label=label)
-        if resize:
-            values = resized_map(values)
-        return score_map(normalized_map(values) if normalize else values)
+        return score_map(normalized_map(values) if normalize else values, side)
     except MapError as error:
         words = str(error).replace("ask for it to be resized", "use --resize-maps")
-        raise MapError(words if str(path) in words else f"{path}: {words}") from error
+        raise MapError(f"{path}: {words}") from error

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wsloc.errors import DataError
+from wsloc.evaluation.mask_truth import MaskTruth
 from wsloc.inputs.annotations.label_indices import resolve_labels
 from wsloc.inputs.masks import read_mask
 from wsloc.inputs.preprocessing import box_to_image
 from wsloc.metrics.imagenet import GuessTable, Truth
+from wsloc.metrics.mask_sweep import MaskSweep
 from wsloc.metrics.max_box_acc import MaxBoxAcc
 from wsloc.metrics.pixel_average_precision import PixelAveragePrecision, protocol_mask
-from wsloc.metrics.score_maps import THRESHOLD_STEP, normalized_map, resized_map
+from wsloc.metrics.score_maps import THRESHOLD_STEP, map_in_image, normalized_map, resized_map
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Failure
 from wsloc.regions.components import excess_boxes, threshold_boxes
@@ -32,6 +34,7 @@ TOP = 5
 
 
 EXCESS_MASS = 0.98  # as for entropy maps
+MASK_THRESHOLD = 0.2  # of the maximum: what GAIN's and CAM's seeds are taken at
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +100,19 @@ class Tuned:
     Attributes:
         runs: for each map and kind of rule, the run whose boxes of the true classes are right most often there.
         map_thresholds: for each map, where MaxBoxAcc's curve is highest there, fraction of the maximum.
+        mask_thresholds: for each map, where the masks' mean IoU is highest there, likewise.
         chosen_on: the tuning set, or the scored one if their images are not all others.
     """
 
     runs: tuple[RunKey, ...]
     map_thresholds: Mapping[str, float]
+    mask_thresholds: Mapping[str, float] = field(default_factory=dict)
     chosen_on: ChosenOn = ChosenOn.TUNING_SET
+
+
+def mask_threshold(run: RunKey) -> float:
+    """What a score has to exceed for a pixel to be of its class: the run's own threshold, or 0.2."""
+    return run.rule.value if run.rule is not None and run.rule.kind == "threshold" else MASK_THRESHOLD
 
 
 class Scores:
@@ -116,7 +126,9 @@ class Scores:
         guesses: by run, up to five (class, box) an image.
         known: by run, a box for each label of the truth (L, 4), NaN where there is none.
         curves: by map, where maps are scored; empty without boxes.
-        pixels: by map, where maps and masks are there.
+        pixels: by map, where maps and masks of one object are there.
+        sweeps: by map, where maps and masks of numbered classes are there.
+        no_masks: why there are no sweeps where there might have been, or nothing.
         tuned: what a tuning set has chosen, or None without one.
         ten_crop: by map, the best classes (N, 5) over ten crops; -1 for an image that failed.
         failures: images that could not be used; they count as wrong.
@@ -147,9 +159,17 @@ class Scores:
         self.label_boxes = self._boxes_by_label()
         self.has_boxes = any(len(boxes) for boxes in self.label_boxes)
         # PxAP is of single-label sets with a mask an object; VOC's index masks hold several classes at once.
-        has_masks = all(sample.masks and len(sample.labels) == 1 for sample in self.samples)
+        has_masks = all(
+            sample.masks and not sample.mask_labels and len(sample.labels) == 1 for sample in self.samples
+        )
         self.curves = {name: MaxBoxAcc(threshold_step) for name in maps if self.has_boxes}
         self.pixels = {name: PixelAveragePrecision(threshold_step) for name in maps if has_masks}
+        self.mask_truth = MaskTruth.of(self.samples, label_indices)
+        self.sweeps: dict[str, MaskSweep] = {}
+        if self.mask_truth is not None:
+            count, also = len(self.mask_truth.class_indices), [mask_threshold(run) for run in runs]
+            self.sweeps = {name: MaskSweep(count, threshold_step, also) for name in maps}
+        self.no_masks = ""
         self.tuned: Tuned | None = None
         self.ten_crop: dict[str, npt.NDArray[np.int64]] = {}
         self.failures: list[Failure] = []
@@ -233,6 +253,8 @@ class Scores:
         for place, label in enumerate(self.labels(row), start=labels.start):
             cells = maps if isinstance(maps, np.ndarray) else maps[label]
             self.add_curves(row, name, place, normalized_map(resized_map(cells)))
+        if not isinstance(maps, np.ndarray):
+            self.add_masks(row, name, {label: maps[label] for label in self.labels(row)}, scaled=True)
 
     def add_curves(self, row: int, name: str, place: int, values: npt.NDArray[np.float64]) -> None:
         """Add the map (224, 224), 0-1, of label `place` of an image to the curves."""
@@ -241,6 +263,39 @@ class Scores:
             self.curves[name].update(values, boxes, self.size(row), self.ids[row])
         if name in self.pixels and self.samples[row].masks:
             self.pixels[name].update(values, self._mask(row), self.ids[row])
+
+    def add_masks(
+        self, row: int, name: str, maps: Mapping[int, npt.NDArray[np.floating]], *, scaled: bool = False
+    ) -> None:
+        """Add the maps of an image's labels to the masks' mean IoU.
+
+        Args:
+            row: of the image; nothing is added if it has no mask.
+            name: of the map.
+            maps: (h, w) by class index, 0-1; they cover the whole image.
+            scaled: whether each is to be divided by its maximum first, at the size of the mask, as seeds are.
+
+        Raises:
+            DataError: if the mask cannot be read, or holds a value that stands for no class.
+        """
+        if name not in self.sweeps or self.mask_truth is None or not self.samples[row].masks:
+            return
+        truth = self.mask_truth.read(self.samples[row])
+        numbers = {label: self.mask_truth.number(label) for label in maps}
+        known = {label: number for label, number in numbers.items() if number is not None}
+        if not known:  # of no class that a mask has: all of it is background
+            self.sweeps[name].update(truth, np.zeros((1, *truth.shape)), [1], self.ids[row])
+            return
+        cells = np.stack([map_in_image(maps[label], (truth.shape[0], truth.shape[1])) for label in known])
+        if scaled:
+            cells = cells.clip(0)
+            highest = cells.max(axis=(1, 2), keepdims=True)
+            cells /= np.where(highest > 0, highest, 1)
+        self.sweeps[name].update(truth, cells, list(known.values()), self.ids[row])
+
+    def give_up_masks(self, reason: str) -> None:
+        """Score no masks, for a reason that the report gives: their mean IoU would be wrong, not merely bad."""
+        self.sweeps, self.no_masks = {}, self.no_masks or reason
 
     def fail(self, row: int, error: str) -> None:
         """Note an image that could not be used: wrong in every figure."""
@@ -252,6 +307,10 @@ class Scores:
                 curve.update_failed()
         for run in self.runs:
             self.known[run][labels] = 0
+        if self.sweeps and self.mask_truth is not None and self.samples[row].masks:
+            truth = self.mask_truth.read(self.samples[row])
+            for sweep in self.sweeps.values():
+                sweep.update_failed(truth, self.ids[row])
         if self.samples[row].masks:
             for pixels in self.pixels.values():
                 pixels.update_failed(self._mask(row))

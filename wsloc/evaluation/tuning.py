@@ -42,8 +42,9 @@ def tune(
 ) -> Tuned:
     """Score a grid of values of each rule on a tuning set, and keep the best.
 
-    Candidates are scored as the run itself is: the same boxes of the same maps, GT-known error at IoU 0.5. Of
-    equally good values the smallest is taken. Where a picture of the tuning set is among those that are to be
+    Candidates are scored as the run itself is: the same boxes of the same maps, GT-known error at IoU 0.5; where
+    there are masks of numbered classes, every map's threshold by their mean IoU, too. Of equally good values the
+    smallest is taken. Where a picture of the tuning set is among those that are to be
     scored, the choice counts as made on these.
 
     Args:
@@ -58,18 +59,23 @@ def tune(
         on_batch: called with the number of images done since the last call.
 
     Raises:
-        DataError: if the tuning set has no boxes, or does not fit the network's classes.
+        DataError: if the tuning set has neither boxes nor masks, or does not fit the network's classes.
     """
     groups = dict.fromkeys((run.map, run.rule.kind) for run in runs if run.rule is not None)
     candidates = {group: _candidates(group, runs) for group in groups}
-    tried = [run for group in candidates.values() for run in group]
+    with_boxes = any(sample.boxes for _, sample in pairs)
+    tried = [run for group in candidates.values() for run in group] if with_boxes else list(runs)
     scores = Scores(pairs, localizer.classes, tried, threshold_step=threshold_step, with_guesses=False)
-    if not scores.has_boxes:
-        raise DataError("the tuning set carries no boxes: name annotations with boxes in --tune-on")
+    if not with_boxes and not scores.sweeps:
+        raise DataError(
+            "the tuning set carries no boxes, nor masks: name annotations that have some in --tune-on"
+        )
     score_images(localizer, files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
-    best = (min(group, key=lambda run: known_error(scores, run)) for group in candidates.values())
+    groups_of_boxes = candidates.values() if with_boxes else ()
+    best = [min(group, key=lambda run: known_error(scores, run)) for group in groups_of_boxes]
     tops = {name: curve.best("single")[IOU_THRESHOLD].threshold for name, curve in scores.curves.items()}
-    tuned = Tuned(tuple(RunKey(run.map, run.rule, tuned=True) for run in best), tops)
+    masks = {name: sweep.best().threshold for name, sweep in scores.sweeps.items() if sweep.has_maps}
+    tuned = Tuned(tuple(RunKey(run.map, run.rule, tuned=True) for run in best), tops, masks)
     shared = {file.path.resolve() for file in files} & {file.path.resolve() for file in scored}
     return replace(tuned, chosen_on=ChosenOn.SCORED_SET) if shared else tuned
 

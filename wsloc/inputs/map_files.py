@@ -25,7 +25,9 @@ KEYS = ("map", "arr_0")  # of an archive's only map; arr_0 is what numpy.savez c
 AS_IS, CASE, EXTENSION, FOLDER = range(4)
 
 
-def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
+def find_maps(
+    folder: Path, image_ids: Sequence[str], *, extensions: Sequence[str] = MAP_EXTENSIONS, thing: str = "map"
+) -> dict[str, Path]:
     """Find each image's map file: `<image id>.npy|npz|png`, in sub-folders as the id has.
 
     The id's own extension may be there or not, and case is forgiven; failing that, another extension of pictures
@@ -35,6 +37,8 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
     Args:
         folder: searched with its sub-folders.
         image_ids: what the images are called.
+        extensions: of the files, with the dot and in lower case.
+        thing: what the files are (`map`, `mask`), for messages.
 
     Returns:
         image id -> its file, in the order of the ids; images without a map are left out.
@@ -44,8 +48,8 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
             no image has any.
     """
     if not folder.is_dir():
-        raise DataError(f"{printable(folder)}: is no folder; maps are looked for in a folder")
-    names = _map_names(folder)
+        raise DataError(f"{printable(folder)}: is no folder; {thing}s are looked for in a folder")
+    names = _map_names(folder, extensions)
     files_of = _by_bare_name(names)
     claims: dict[str, dict[str, int]] = {}  # file -> images it fits, and how well
     for image in dict.fromkeys(image_ids):
@@ -57,39 +61,46 @@ def find_maps(folder: Path, image_ids: Sequence[str]) -> dict[str, Path]:
         fitting = sorted(file for rank, file in ranked if rank == best)
         if len(fitting) > 1:
             first, second = (printable(folder / file) for file in fitting[:2])
-            raise DataError(f"{image}: has two maps, {first} and {second}: keep the one that is to be scored")
+            raise DataError(
+                f"{image}: has two {thing}s, {first} and {second}: keep the one that is to be scored"
+            )
         for file in fitting:
             claims.setdefault(file, {})[image] = best
     owners = {
-        owner: folder / file for file, images in claims.items() for owner in _owner(folder / file, images)
+        owner: folder / file
+        for file, images in claims.items()
+        for owner in _owner(folder / file, images, thing)
     }
     if not owners:
-        raise DataError(_nothing_found(folder, names, image_ids))
+        raise DataError(_nothing_found(folder, names, image_ids, extensions, thing))
     return {image: owners[image] for image in image_ids if image in owners}
 
 
-def other_maps(folder: Path, found: Iterable[Path]) -> tuple[str, ...]:
+def other_maps(
+    folder: Path, found: Iterable[Path], extensions: Sequence[str] = MAP_EXTENSIONS
+) -> tuple[str, ...]:
     """The map files of a folder that are none of those found, as paths relative to it.
 
     Raises:
         DataError: if the folder cannot be searched.
     """
     known = {path.relative_to(folder).as_posix() for path in found}
-    return tuple(printable(file) for file in _map_names(folder) if file not in known)
+    return tuple(printable(file) for file in _map_names(folder, extensions) if file not in known)
 
 
-def _owner(path: Path, images: dict[str, int]) -> list[str]:
+def _owner(path: Path, images: dict[str, int], thing: str) -> list[str]:
     """The one image that a file is the map of, or none where only the folders would tell which."""
     best = min(images.values())
     fitting = [image for image, rank in images.items() if rank == best]
     if len(fitting) > 1 and best < FOLDER:
         raise DataError(
-            f"{printable(path)}: could be the map of {fitting[0]} or {fitting[1]}: give it the extension of its image"
+            f"{printable(path)}: could be the {thing} of {fitting[0]} or {fitting[1]}: give it the extension of its "
+            "image"
         )
     return fitting if len(fitting) == 1 else []
 
 
-def _map_names(folder: Path) -> dict[str, str]:
+def _map_names(folder: Path, extensions: Sequence[str]) -> dict[str, str]:
     """Every map file under a folder, as POSIX path relative to it -> the same without the map's extension."""
     names: dict[str, str] = {}
     root = os.fspath(folder)
@@ -98,7 +109,7 @@ def _map_names(folder: Path) -> dict[str, str]:
         inner = os.path.relpath(parent, root).replace(os.sep, "/")
         for file in sorted(files):
             stem, dot, extension = file.rpartition(".")
-            if (dot + extension).lower() in MAP_EXTENSIONS and stem and not file.startswith("."):
+            if (dot + extension).lower() in extensions and stem and not file.startswith("."):
                 prefix = "" if inner == "." else f"{inner}/"
                 names[prefix + file] = prefix + stem
     return names
@@ -145,14 +156,16 @@ def _rank(name: str, image: str) -> int:
     return FOLDER if file.endswith(f"/{wanted}") or wanted.endswith(f"/{file}") else -1
 
 
-def _nothing_found(folder: Path, names: dict[str, str], image_ids: Sequence[str]) -> str:
+def _nothing_found(
+    folder: Path, names: dict[str, str], image_ids: Sequence[str], extensions: Sequence[str], thing: str
+) -> str:
     if not image_ids:
-        return f"{printable(folder)}: there is no image to find a map for"
-    wanted = f"{image_ids[0]}.npy, .npz or .png"
+        return f"{printable(folder)}: there is no image to find a {thing} for"
+    wanted = image_ids[0] + " or ".join(filter(None, (", ".join(extensions[:-1]), extensions[-1])))
     if not names:
-        return f"{printable(folder)}: no map file in it; looked for {wanted}"
+        return f"{printable(folder)}: no {thing} file in it; looked for {wanted}"
     file = next(iter(names))
-    count = f"none of its {len(names):,} map files is of an image"
+    count = f"none of its {len(names):,} {thing} files is of an image"
     return f"{printable(folder)}: {count}; looked for {wanted}, found {file}"
 
 

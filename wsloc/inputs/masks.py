@@ -22,7 +22,7 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
     """The stored values of a mask, uint8 (H, W): palette indices are not turned into colours.
 
     Raises:
-        DataError: if the file cannot be read, or has colour channels.
+        DataError: if the file cannot be read, has colour channels, or holds more than a byte a pixel.
     """
     try:
         with Image.open(path) as file:
@@ -31,6 +31,8 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path}: this mask cannot be read: {error}") from error
     if values.ndim != 2:
         raise DataError(f"{path}: a mask has one channel (palette or gray), not {values.shape[2]}")
+    if values.dtype not in (np.bool_, np.uint8):
+        raise DataError(f"{path}: a mask holds a byte a pixel, not {values.dtype}: save it with 8 bits")
     return np.asarray(values, dtype=np.uint8)
 
 

@@ -127,6 +127,11 @@ class MaskSweep:
         self._truth += other._truth
         self._found += other._found
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether there is anything to judge: an image that did not fail."""
+        return self.images > self.failed
+
     def figures_at(self, threshold: float) -> MaskFigures:
         """Each class's figures at the threshold that is nearest to a given one."""
         place = int(np.abs(self.thresholds - threshold).argmin())

@@ -96,6 +96,26 @@ def resized_map(activation_map: npt.ArrayLike, side: int = PROTOCOL_SIDE) -> npt
     return resized.clip(values.min(), values.max())  # rounding alone can leave the range
 
 
+def map_in_image(activation_map: npt.ArrayLike, image_size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """A map brought to the size of the image that it covers, bilinearly; its values keep within their range.
+
+    Args:
+        activation_map: (h, w), any finite values.
+        image_size: (height, width) in pixels.
+
+    Returns:
+        float32 (height, width), pixel centres aligned at half-integers.
+
+    Raises:
+        MapError: as for `finite_map`.
+    """
+    values = finite_map(activation_map).astype(np.float32)
+    if values.shape == image_size:
+        return values
+    resized = cv2.resize(values, image_size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.float32).clip(values.min(), values.max())
+
+
 def normalized_map(activation_map: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """A map moved and scaled so that its least value is 0 and its greatest 1; a constant map becomes zeros.
 

@@ -17,6 +17,24 @@ def _not_cut(*_arguments: object) -> Tensor:
     )
 
 
+def layer_named(module: nn.Module, layer: str, owner: str) -> nn.Module:
+    """A submodule by its dotted name.
+
+    Args:
+        module: where to look.
+        layer: the name.
+        owner: what the module is called, for the message.
+
+    Raises:
+        UnsupportedError: if there is none; names the last ones that there are.
+    """
+    layers: dict[str, nn.Module] = dict(module.named_modules())
+    if layer in layers:
+        return layers[layer]
+    known = ", ".join(name for name in list(layers)[-5:] if name)
+    raise UnsupportedError(f"{owner} has no layer {layer!r}; its last ones are {known}")
+
+
 OWN_MODULE = Family("own module", features=_not_cut, head=_not_cut, linear=None, stride=0)
 
 
@@ -35,15 +53,9 @@ class HookedNetwork(Network):
 
     def __init__(self, module: nn.Module, target_layer: nn.Module | str) -> None:
         super().__init__(type(module).__name__, module, OWN_MODULE)
-        layers = dict(module.named_modules())
         if isinstance(target_layer, str):
-            if target_layer not in layers:
-                known = ", ".join(name for name in list(layers)[-5:] if name)
-                raise UnsupportedError(
-                    f"{self.name} has no layer {target_layer!r}; its last ones are {known}"
-                )
-            found = layers[target_layer]
-        elif any(layer is target_layer for layer in layers.values()):
+            found = layer_named(module, target_layer, self.name)
+        elif any(layer is target_layer for layer in module.modules()):
             found = target_layer
         else:
             raise UnsupportedError(

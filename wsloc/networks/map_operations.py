@@ -49,6 +49,17 @@ NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def averaged(total: Tensor, count: int, normalization: str) -> Tensor:
+    """The mean of normalised maps whose sum is given; several that go up to 1 are stretched to do so again.
+
+    Args:
+        total: (..., h, w).
+        count: how many maps it is the sum of.
+        normalization: key of `NORMALIZATIONS`, theirs.
+    """
+    return total if count == 1 else NORMALIZATIONS[normalization](total / count)
+
+
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (N, P, h, w) on the grid -> (N, P, H, W) in the input frame, bilinear, cell centres aligned.
 
@@ -63,13 +74,22 @@ def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return upsampled.clamp(max=maps.amax(dim=(-2, -1), keepdim=True))  # by rounding it can be exceeded
 
 
-def class_gradients(logits: Tensor, feature_map: Tensor, class_index: Tensor) -> Tensor:
+def class_gradients(
+    logits: Tensor,
+    feature_map: Tensor,
+    class_index: Tensor,
+    *,
+    keep_graph: bool = False,
+    second_order: bool = False,
+) -> Tensor:
     """Gradients d logits[n, class_index[n, p]] / d feature_map[n], all classes in one batched backward pass.
 
     Args:
         logits: (N, C), computed from `feature_map`.
         feature_map: (N, K, h, w), requires grad.
         class_index: (N, P), int64.
+        keep_graph: whether the logits are to be differentiated again, as in a training.
+        second_order: whether the gradients are to be differentiated themselves; the graph is then kept.
 
     Returns:
         (N, P, K, h, w), float32; parameters' `.grad` is untouched.
@@ -83,7 +103,13 @@ def class_gradients(logits: Tensor, feature_map: Tensor, class_index: Tensor) ->
         batched = len(picked) > 1
         vectors = picked if batched else picked[0]
         (gradients,) = torch.autograd.grad(
-            logits, feature_map, vectors, is_grads_batched=batched, allow_unused=True
+            logits,
+            feature_map,
+            vectors,
+            retain_graph=keep_graph or second_order,
+            create_graph=second_order,
+            is_grads_batched=batched,
+            allow_unused=True,
         )
     if gradients is None:
         raise UnsupportedError("the logits do not depend on the feature map: explain another layer")

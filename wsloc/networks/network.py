@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -14,6 +15,21 @@ from wsloc.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class LastStages:
+    """The deepest two stages of a trunk, on their own: what is fine-tuned where the rest stays as it is.
+
+    Attributes:
+        below: (model, images (N, 3, H, W)) -> what goes into them.
+        above: (model, what went into them) -> feature_map (N, K, h, w), the family's own.
+        parts: dotted names of the modules that `above` runs, from shallow to deep.
+    """
+
+    below: Callable[[nn.Module, Tensor], Tensor]
+    above: Callable[[nn.Module, Tensor], Tensor]
+    parts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +47,7 @@ class Family:
         stages: names of the parts that halve the grid and can be dilated instead, from shallow to deep.
         branch_places: model -> the two layers, from shallow to deep, whose inputs a BEW layer may weigh; None
             where the paper names none for such a network.
+        last_stages: the deepest two stages, which RIB fine-tunes; None where they have no names of their own.
     """
 
     name: str
@@ -41,6 +58,7 @@ class Family:
     smallest_input: int = 32
     stages: tuple[str, ...] = ()
     branch_places: Callable[[nn.Module], tuple[nn.Module, nn.Module]] | None = None
+    last_stages: LastStages | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,11 @@ class Network(nn.Module):
         return weight, cast("Tensor | None", layer.bias)
 
     @property
+    def attended_layer(self) -> str:
+        """Dotted name of the layer that it was trained to be explained at; "" for the last feature map."""
+        return ""
+
+    @property
     def branches(self) -> int:
         """How many BEW layers weigh its intermediate features."""
         return 0
@@ -191,3 +214,13 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256, in hexadecimal, of a model's weights and buffers, with their names."""
+    found = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        if isinstance(value, Tensor):
+            found.update(f"{name} {value.dtype} {tuple(value.shape)}\0".encode())
+            found.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()

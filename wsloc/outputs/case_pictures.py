@@ -50,7 +50,7 @@ def case_picture(case: Case) -> Markup:
     boxes = [_outline(box, "truth") for box in case.truth]
     if case.predicted is not None:
         boxes.append(_outline(case.predicted, "predicted"))
-    words = f"{case.class_name}, IoU {case.iou:.2f}: {_counted(case)}"
+    words = f"{case.class_name}, IoU {case.iou:.2f}: {case.words or _counted(case)}"
     ground = tag("rect", width=width, height=height, class_="ground")
     return tag(
         "svg",
@@ -63,10 +63,10 @@ def case_picture(case: Case) -> Markup:
     )
 
 
-def thumbnail(picture: Image.Image) -> bytes:
-    """A JPEG of at most 260 pixels a side and, but for pure noise, of at most 12,000 bytes."""
+def thumbnail(picture: Image.Image, longest: int = LONGEST_SIDE) -> bytes:
+    """A JPEG of at most `longest` pixels a side and, but for pure noise, of at most 12,000 bytes."""
     small = picture.convert("RGB")
-    small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    small.thumbnail((longest, longest), Image.Resampling.BOX)
     content = b""
     for quality in QUALITIES:
         stream = BytesIO()
@@ -86,7 +86,8 @@ def _photograph(case: Case) -> Markup | None:
     if picture is None:
         return None
     height, width = case.image_size
-    address = "data:image/jpeg;base64," + b64encode(thumbnail(picture)).decode("ascii")
+    longest = 2 * LONGEST_SIDE if case.words else LONGEST_SIDE  # two panels
+    address = "data:image/jpeg;base64," + b64encode(thumbnail(picture, longest)).decode("ascii")
     return tag("image", href=address, width=width, height=height, preserveAspectRatio="none")
 
 

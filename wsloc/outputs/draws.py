@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from PIL import Image
+from wsloc.outputs.tiles import tiled
 
 if TYPE_CHECKING:
-    from wsloc.records import Localization
+    from PIL import Image
 
-TILE = 320  # pixels of a tile's longer side
-GAP = 4  # pixels between tiles
+    from wsloc.records import Localization
 
 
 def draws_sheet(localization: Localization) -> Image.Image:
@@ -32,25 +31,10 @@ def draws_sheet(localization: Localization) -> Image.Image:
         shown += [(cells, ()) for cells in localization.draws[place]]
         rows.append(
             [
-                _tile(
-                    replace(
-                        localization, activation_maps=cells[None], class_indices=(index,), predictions=boxes
-                    )
-                )
+                replace(
+                    localization, activation_maps=cells[None], class_indices=(index,), predictions=boxes
+                ).overlay()
                 for cells, boxes in shown
             ]
         )
-    width, height = rows[0][0].size
-    size = (len(rows[0]) * (width + GAP) - GAP, len(rows) * (height + GAP) - GAP)
-    sheet = Image.new("RGB", size, "white")
-    for down, row in enumerate(rows):
-        for across, tile in enumerate(row):
-            sheet.paste(tile, (across * (width + GAP), down * (height + GAP)))
-    return sheet
-
-
-def _tile(localization: Localization) -> Image.Image:
-    """Its overlay, at a tile's size."""
-    overlay = localization.overlay()
-    overlay.thumbnail((TILE, TILE))
-    return overlay
+    return tiled(rows)

@@ -92,7 +92,39 @@ FIGURES: dict[str, Figure] = {
     "px_ap": Figure(
         "PxAP", "percent", "higher", "Area under the pixels' precision-recall curve, over all map thresholds."
     ),
-    "miou": Figure("Mean IoU of masks", "percent", "higher", "IoU of the seed masks, mean over the classes."),
+    "miou": Figure(
+        "Mean IoU of masks",
+        "percent",
+        "higher",
+        "IoU of the label maps, mean over background and classes. It is no figure of a trained segmentation "
+        "network, and not comparable with one.",
+    ),
+    "best_miou": Figure(
+        "Mean IoU, best threshold",
+        "percent",
+        "higher",
+        "The same at the map threshold that suits these images best: chosen on the truth.",
+    ),
+    "miou_tuned": Figure(
+        "Mean IoU, tuned",
+        "percent",
+        "higher",
+        "The same at the map threshold that suits the tuning set best.",
+    ),
+    "miou_labelled": Figure(
+        "Mean IoU where labelled", "percent", "higher", "The same, ignored pixels left out altogether."
+    ),
+    "class_iou": Figure("IoU", "percent", "higher", "Of the class's pixels, over all images."),
+    "mask_precision": Figure(
+        "Precision of masks", "percent", "higher", "Pixels that are of the class that they are claimed for."
+    ),
+    "mask_recall": Figure(
+        "Recall of masks",
+        "percent",
+        "higher",
+        "Pixels of the class that are claimed for it; ignored ones are not.",
+    ),
+    "coverage": Figure("Coverage", "percent", "higher", "Pixels that have a label and are not ignored."),
     "mean_iou": Figure(
         "Mean IoU", "number", "higher", "IoU of the box with the best true box, mean over the images."
     ),
@@ -143,11 +175,12 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Box accuracy against the map threshold.
+    """Box accuracy, or the masks' mean IoU, against the map threshold.
 
     Attributes:
         thresholds: fractions (0-1) of a map's maximum, ascending.
-        percent: by IoU (`IOU_KEYS`), the images (0-100) whose box has at least that IoU, one a threshold.
+        percent: by IoU (`IOU_KEYS`), the images (0-100) whose box has at least that IoU, one a threshold; or under
+            `miou` the mean IoU (0-100).
 
     Raises:
         ValueError: if there are no thresholds, a list has another length, or a value is not finite.
@@ -165,7 +198,7 @@ class Curve:
             _require_finite(f"IoU {iou}", values)
 
     def best(self, iou: str) -> tuple[float, float]:
-        """(threshold, percent) where an IoU's curve is highest; the lowest of such thresholds."""
+        """(threshold, percent) where a key's curve is highest; the lowest of such thresholds."""
         values = self.percent[iou]
         position = max(range(len(values)), key=values.__getitem__)
         return self.thresholds[position], values[position]
@@ -217,12 +250,13 @@ class Case:
         kind: what it is an example of.
         image: id.
         class_name: words.
-        iou: of the predicted box with the best true one, 0-1.
+        iou: of the predicted box with the best true one, or of the masks, 0-1.
         image_size: (height, width) in pixels.
         truth: boxes xyxy, half-open, image frame.
         predicted: likewise; None if there is none.
         path: where the picture is; read while the report is written. None where there are no pictures.
         picture: the upright picture, of any size, where it is at hand; goes before `path`.
+        words: what is drawn in the picture itself, where that is masks and not boxes; a panel beside another.
     """
 
     kind: Kind
@@ -234,6 +268,7 @@ class Case:
     predicted: Box | None = None
     path: Path | None = None
     picture: Image.Image | None = field(default=None, repr=False, compare=False)
+    words: str = ""
 
     def __post_init__(self) -> None:
         _require_finite(self.image, [self.iou])
@@ -249,7 +284,8 @@ class EvaluationRun:
         metrics: figures by key; units as `FIGURES` has them.
         intervals: (lower, upper) of the 95 % interval, in the metric's own unit.
         thresholds: what each figure's threshold was chosen on; figures without a threshold are absent.
-        curves: `max_box_acc` (largest contour) and `max_box_acc_multi` (every contour).
+        curves: `max_box_acc` (largest contour) and `max_box_acc_multi` (every contour), by IoU; `miou`, under that
+            key alone.
         iou_histogram: images by the IoU of their box, `IOU_BINS` bins of 0.05, the last one closed; or None.
         per_class: in the order of the classes.
         size_bins: smallest objects first.

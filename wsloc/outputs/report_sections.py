@@ -30,6 +30,8 @@ MOST_COMPARED = 12  # rows of the plot of intervals
 DECISIVE = ("gt_known_localization_error", "top1_localization_error", "max_box_acc_v2", "px_ap", "miou")
 SHORT_LIST = 8  # lists up to here stand open
 ARROWS = {"lower": "↓", "higher": "↑"}
+MASKS = "miou"  # key of the masks' curve, and of its only line
+THRESHOLD_AXIS, BOXES_AXIS = "map threshold, fraction of the maximum", "boxes with IoU ≥ 0.5 (%)"
 RIGHT = 0.5  # IoU from which on a box is right
 THRESHOLD_WORDS = (
     "A threshold that was chosen with the annotations of the very images it is scored on makes a figure look better "
@@ -58,7 +60,13 @@ def comparison(runs: Sequence[EvaluationRun]) -> Markup | None:
         words += " Below each value its 95 % interval: where two overlap much, the order may be chance."
     if any(run.thresholds for run in runs):
         words += " The signs are those of “Thresholds and ground truth”."
-    plots = _side_by_side(_compared_intervals(runs), _compared_curves(runs))
+    plots = _side_by_side(
+        _compared_intervals(runs),
+        _compared_curves(
+            runs, "max_box_acc", "0.5", "Boxes of the largest contour right at IoU 0.5", BOXES_AXIS
+        ),
+        _compared_curves(runs, MASKS, MASKS, "Mean IoU of masks", "mean IoU (%)"),
+    )
     return _section("Side by side", tag("p", words), comparison_table(runs), plots)
 
 
@@ -83,7 +91,8 @@ def details(runs: Sequence[EvaluationRun], place: int) -> Markup | None:
     """
     run = runs[place]
     parts = [
-        _curves(run.curves),
+        _mask_curve(run.curves.get(MASKS)),
+        _curves({key: curve for key, curve in run.curves.items() if key != MASKS}),
         _side_by_side(
             _histogram(run.iou_histogram),
             _part("Object size", size_table(run.size_bins)) if run.size_bins else None,
@@ -185,24 +194,55 @@ def _compared_intervals(runs: Sequence[EvaluationRun]) -> Markup | None:
     return tag("figure", tag("figcaption", f"{figure.name} with 95 % intervals"), plot)
 
 
-def _compared_curves(runs: Sequence[EvaluationRun]) -> Markup | None:
-    """MaxBoxAcc's curve at IoU 0.5 for each map; None unless several have one."""
+def _compared_curves(
+    runs: Sequence[EvaluationRun], key: str, line: str, what: str, y_label: str
+) -> Markup | None:
+    """One curve of each map; None unless several have it.
+
+    Args:
+        runs: whose curves they are.
+        key: of the curves.
+        line: which of a curve's lines is drawn.
+        what: it shows, in words.
+        y_label: beside the plot.
+    """
     found: dict[str, Curve] = {}
     for run in runs:
-        curve = run.curves.get("max_box_acc")
-        if curve is not None and "0.5" in curve.percent:
+        curve = run.curves.get(key)
+        if curve is not None and line in curve.percent:
             found.setdefault(run.map, curve)
     names = list(found)[:STYLES]
     if len(names) < 2:
         return None
     plot = line_plot(
-        [Line(name, found[name].thresholds, found[name].percent["0.5"]) for name in names],
-        title=f"Box accuracy at IoU 0.5 against the map threshold, for {', '.join(names)}",
-        x_label="map threshold, fraction of the maximum",
-        y_label="boxes with IoU ≥ 0.5 (%)",
+        [Line(name, found[name].thresholds, found[name].percent[line]) for name in names],
+        title=f"{what} against the map threshold, for {', '.join(names)}",
+        x_label=THRESHOLD_AXIS,
+        y_label=y_label,
     )
-    caption = tag("figcaption", "Largest contour, IoU 0.5; a dot marks the best threshold")
+    caption = tag("figcaption", f"{what}; a dot marks the best threshold")
     return tag("figure", caption, plot, _legend(names))
+
+
+def _mask_curve(curve: Curve | None) -> Markup | None:
+    """The masks' mean IoU against the map threshold; None without one."""
+    if curve is None:
+        return None
+    threshold, percent = curve.best(MASKS)
+    plot = line_plot(
+        [Line("mean IoU", curve.thresholds, curve.percent[MASKS])],
+        title=f"Mean IoU of masks against the map threshold, at most {percent:.2f} % at {threshold:g}",
+        x_label=THRESHOLD_AXIS,
+        y_label="mean IoU (%)",
+    )
+    words = (
+        f"Highest at {threshold:g}: {percent:.2f} %. That threshold was chosen on the truth: it says what the maps "
+        "allow, not what one gets without masks."
+    )
+    return _part(
+        "Mean IoU of masks against the map threshold",
+        tag("figure", plot, tag("figcaption", words), class_="wide"),
+    )
 
 
 def _curves(curves: Mapping[str, Curve]) -> Markup | None:
@@ -218,7 +258,7 @@ def _curves(curves: Mapping[str, Curve]) -> Markup | None:
                 for iou, percent in curve.percent.items()
             ],
             title=f"Box accuracy against the map threshold, {name.lower()}",
-            x_label="map threshold, fraction of the maximum",
+            x_label=THRESHOLD_AXIS,
             y_label="boxes right (%)",
         )
         figures.append(tag("figure", tag("figcaption", name), plot))
@@ -255,12 +295,15 @@ def _cases(cases: Sequence[Case]) -> Markup | None:
     for kind in KINDS:
         group = [_case(case) for case in cases if case.kind == kind]
         if group:
-            rows += [tag("h4", kind.capitalize()), tag("div", *group, class_="cases")]
+            style = "cases panels" if cases[0].words else "cases"
+            rows += [tag("h4", kind.capitalize()), tag("div", *group, class_=style)]
     swatches = (
         tag("li", _swatch("truth"), "truth (dashed)"),
         tag("li", _swatch("predicted"), "prediction (solid)"),
     )
-    return _part("Best, median and worst cases", tag("ul", *swatches, class_="legend"), *rows)
+    words = f"{cases[0].words.capitalize()}; a colour a class, ignored pixels nearly white."
+    legend = tag("p", words) if cases[0].words else tag("ul", *swatches, class_="legend")
+    return _part("Best, median and worst cases", legend, *rows)
 
 
 def _case(case: Case) -> Markup:

@@ -54,6 +54,10 @@ class TrainingFiles:
         """The checkpoint of an epoch, from 0, that is kept beside the output; its name counts from 1."""
         return self.output.with_name(f"{self.output.stem}.epoch-{epoch + 1}{self.output.suffix}")
 
+    def strip(self, epochs: int) -> Path:
+        """The picture of a few images' maps after so many epochs."""
+        return self.output.with_name(f"{self.output.stem}.attention") / f"epoch-{epochs}.jpg"
+
     @property
     def complete(self) -> bool:
         """Whether a training has ended here: there is a checkpoint, and nothing to go on from.
@@ -146,19 +150,3 @@ def fingerprint(samples: Iterable[Sample]) -> str:
     """SHA-256 in hexadecimal of the images' ids and labels, in their order; not of the pictures."""
     listing = json.dumps([[sample.image, *sample.labels] for sample in samples])
     return hashlib.sha256(listing.encode()).hexdigest()
-
-
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between two records of arguments, in words: `epochs (2 there, 3 here)`.
-
-    Nested records are compared entry by entry, lists are named without their content.
-    """
-    found: list[str] = []
-    for name, value in here.items():
-        other = there.get(name)
-        if isinstance(value, dict):
-            found += differences(other if isinstance(other, dict) else {}, value)
-        elif other != value:
-            words = name.replace("_", " ")
-            found.append(words if isinstance(value, list) else f"{words} ({other} there, {value} here)")
-    return found

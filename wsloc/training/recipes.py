@@ -64,4 +64,19 @@ RECIPES: dict[str, Recipe] = {
         image_size=321,
         augmentation=Augmentation(shorter_side=(321, 481)),
     ),
+    # Li et al., GAIN, section 4.1: one image a step, at a constant rate. The paper does not say what size the inputs
+    # are (its segmentation network takes 321 x 321), nor anything of momentum, which is left out.
+    "gain": Recipe(
+        backbone="vgg16",
+        epochs=35,
+        batch_size=1,
+        learning_rate=1e-5,
+        schedule="constant",
+        warmup=0,
+        momentum=0,
+        nesterov=False,
+        weight_decay=0,
+        image_size=321,
+        augmentation=Augmentation(shorter_side=(321, 481)),
+    ),
 }

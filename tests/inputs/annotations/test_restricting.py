@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from wsloc.inputs.annotations.restricting import restricted
+import pytest
+
+from wsloc.errors import DataError
+from wsloc.inputs.annotations.restricting import only_classes, restricted
 from wsloc.records import Box, Sample
 
 BOX: Box = (0.0, 0.0, 2.0, 2.0)
@@ -35,3 +38,9 @@ def test_nothing_changes_where_everything_is_wanted() -> None:
     found = restricted(SAMPLES, bool)
     assert found.samples == SAMPLES
     assert found.notes() == []
+
+
+def test_classes_are_called_by_their_labels() -> None:
+    assert [sample.image for sample in only_classes(SAMPLES, ["Cat", " sofa"], "voc")] == ["a", "b"]
+    with pytest.raises(DataError, match=r"voc: no image is labelled cta: its labels are cat, dog, sofa"):
+        only_classes(SAMPLES, ["cta"], "voc")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from wsloc.errors import DataError
 from wsloc.inputs.annotations.matching import first_names
 
 if TYPE_CHECKING:
@@ -56,6 +57,27 @@ def restricted(samples: Sequence[Sample], keep: Callable[[str], bool]) -> Restri
     # A numbering names all classes that there are; those that no image shows are not worth a word.
     shown = {label for sample in samples for label in sample.labels}
     return Restricted(kept, tuple(sorted(shown - wanted)), len(left) - len(kept))
+
+
+def only_classes(samples: Sequence[Sample], classes: Sequence[str], source: str) -> list[Sample]:
+    """Samples as far as some classes go; images that show none of them are left out.
+
+    Args:
+        samples: labelled images.
+        classes: their labels, upper and lower case forgiven.
+        source: where the samples are from, for the message.
+
+    Raises:
+        DataError: if a class is the label of no image; the labels that there are are listed.
+    """
+    wanted = {name.strip().casefold() for name in classes}
+    shown = sorted({label for sample in samples for label in sample.labels})
+    missing = sorted(wanted - {label.casefold() for label in shown})
+    if missing:
+        raise DataError(
+            f"{source}: no image is labelled {missing[0]}: its labels are {first_names(shown, 2 * SHOWN)}"
+        )
+    return restricted(samples, lambda label: label.casefold() in wanted).samples
 
 
 def _labels(sample: Sample) -> set[str]:

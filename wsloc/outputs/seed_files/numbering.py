@@ -10,7 +10,8 @@ import numpy as np
 
 from wsloc.errors import OutputError
 from wsloc.files import write_text
-from wsloc.inputs.mask_classes import BACKGROUND, FILE_NAME, IGNORE, SCHEMA_VERSION, VOC_NAMES
+from wsloc.inputs.class_values import voc_values
+from wsloc.inputs.mask_classes import BACKGROUND, FILE_NAME, IGNORE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +39,9 @@ class Numbering:
     @classmethod
     def of(cls, classes: Classes) -> Numbering:
         """The numbering of a network's classes."""
-        for words in (classes.names, classes.ids):
-            names = [_plain(word) for word in words]
-            if len(set(names)) == len(names) and set(names) <= set(VOC_NAMES):
-                return cls(classes, tuple(VOC_NAMES.index(name) + 1 for name in names), is_voc=True)
+        values = voc_values(classes)
+        if values is not None:
+            return cls(classes, values, is_voc=True)
         return cls(classes, tuple(range(1, len(classes) + 1)), is_voc=False)
 
     def of_seeds(self, seeds: ImageSeeds) -> tuple[int, ...]:
@@ -87,8 +87,3 @@ class Numbering:
             "classes": entries,
         }
         write_text(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
-
-
-def _plain(name: str) -> str:
-    """`TV/monitor`, `tv monitor` and `tv_monitor` are all `tvmonitor`."""
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
