@@ -3,7 +3,7 @@
     PYTHONPATH=. python tests/benchmarks/bench_ficklenet_seeds.py lists DATA FOLDER
     PYTHONPATH=. python tests/benchmarks/bench_rib.py score FOLDER held-back CHECKPOINT... --rates 1e-4 1e-3
     PYTHONPATH=. python tests/benchmarks/bench_rib.py score FOLDER dev CHECKPOINT... --steps 0 2 5 10 --rates 1e-4
-    PYTHONPATH=. python tests/benchmarks/bench_rib.py table FOLDER [--rate 1e-4] [--plot FILE]
+    PYTHONPATH=. python tests/benchmarks/bench_rib.py table FOLDER [--plot FILE]
     PYTHONPATH=. python tests/benchmarks/bench_rib.py cost FOLDER CHECKPOINT
 
 `score` keeps what it counted in FOLDER/rib, one file a setting, and goes on where it was left; so `table` can be had
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 Counts = npt.NDArray[np.int64]
 CUE = LEVELS // 5  # 20 % of the maximum
+VIEWS = "CAM, RIB's 8 views"
 COSTED = 20  # images that the cost is measured on
 
 
@@ -98,81 +99,85 @@ def kept_counts(folder: Path) -> dict[tuple[str, str, str, int, float], Counts]:
     return found
 
 
-def tables(folder: Path, rate: float | None, plot: Path | None) -> None:
-    """Print what was counted: rates on the held-back images, then K on dev at the rate that is best there."""
+def tables(folder: Path, plot: Path | None) -> None:
+    """Print what was counted: settings on the held-back images; then dev, for those that were scored on both."""
     found = kept_counts(folder)
-    print("| checkpoint | sum | K | learning rate | background | mIoU, held back | at 0.20 |")
+    print("| checkpoint | sum | learning rate | K | background | mIoU, held back | at 0.20 |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for (part, name, way, steps, used), total in sorted(found.items()):
+    for (part, name, way, steps, rate), total in sorted(found.items(), key=in_order):
         if part == "held-back":
             ious = 100 * mean_ious(total)
-            print(
-                f"| {name} | {way} | {steps} | {used:g} | {ious.argmax() / LEVELS:.2f} | {ious.max():.1f} | "
-                f"{ious[CUE]:.1f} |"
-            )
-    rates = {
-        key[4]: mean_ious(total).max()
-        for key, total in found.items()
-        if key[0] == "held-back" and key[3] == 10
-    }
-    best = rate or max(rates, key=rates.__getitem__)
-    print(
-        f"\n| checkpoint | K | background | mIoU, held back | mIoU, dev | mIoU, dev, at 0.20 | (rate {best:g})"
-    )
-    print("| --- | --- | --- | --- | --- | --- |")
-    lines: dict[str, dict[int, tuple[float, float]]] = {}
-    for (part, name, way, steps, used), total in sorted(found.items()):
-        held = found.get(("held-back", name, way, steps, used))
-        if part != "dev" or held is None or used not in (0, best) or way != "normalized":
+            best, at_cue = ious.argmax() / LEVELS, ious[CUE]
+            print(f"| {setting(name, way, rate, steps)} | {best:.2f} | {ious.max():.1f} | {at_cue:.1f} |")
+    print("\n| checkpoint | sum | learning rate | K | background | mIoU, dev | at 0.20 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    lines: dict[float, dict[str, dict[int, float]]] = {}
+    for (part, name, way, steps, rate), total in sorted(found.items(), key=in_order):
+        held = found.get(("held-back", name, way, steps, rate))
+        if part != "dev" or held is None:
             continue
         level, dev = int(mean_ious(held).argmax()), 100 * mean_ious(total)
-        lines.setdefault(name, {})[steps] = dev[level], dev[CUE]
+        if way == "normalized":
+            lines.setdefault(rate, {}).setdefault(name, {})[steps] = dev[level]
         print(
-            f"| {name} | {steps} | {level / LEVELS:.2f} | {100 * mean_ious(held).max():.1f} | {dev[level]:.1f} | "
-            f"{dev[CUE]:.1f} |"
+            f"| {setting(name, way, rate, steps)} | {level / LEVELS:.2f} | {dev[level]:.1f} | {dev[CUE]:.1f} |"
         )
     if plot is not None:
-        draw(lines, best, plot)
+        draw(lines, plot)
 
 
-def draw(lines: dict[str, dict[int, tuple[float, float]]], rate: float, plot: Path) -> None:
-    """mIoU on dev against K, a line a checkpoint and one for their mean."""
+def setting(name: str, way: str, rate: float, steps: int) -> str:
+    """Cells of a row; without steps there is no rate."""
+    return f"{name} | {way} | {f'{rate:g}' if rate else ''} | {steps}"
+
+
+def in_order(item: tuple[tuple[str, str, str, int, float], Counts]) -> tuple[str, str, float, int]:
+    """By checkpoint, sum, rate and K."""
+    _, name, way, steps, rate = item[0]
+    return name, way, rate, steps
+
+
+def draw(lines: dict[float, dict[str, dict[int, float]]], plot: Path) -> None:
+    """mIoU on dev against K: for each rate the mean of the networks, and each of them."""
     mpl.use("agg")
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
-    steps = sorted(set.intersection(*(set(line) for line in lines.values())))
-    for column, (colour, words) in enumerate((("C0", "chosen on held-back images"), ("C1", "0.20"))):
-        every = np.array([[line[count][column] for count in steps] for line in lines.values()])
-        for row in every:
-            axes.plot(steps, row, color=colour, alpha=0.3, linewidth=1)
-        label = f"background score {words}, mean of {len(every)} networks"
-        axes.plot(steps, every.mean(axis=0), color=colour, marker="o", label=label)
-    axes.set(xlabel="K, steps of fine-tuning an image", ylabel="mIoU of seeds on dev, %", xticks=steps)
-    axes.set_title(f"RIB, small_resnet, learning rate {rate:g}, no other images", fontsize=10)
+    start = {name: row[0] for name, row in lines.pop(0).items()}
+    every = sorted({steps for rows in lines.values() for row in rows.values() for steps in row})
+    for number, (rate, rows) in enumerate(sorted(lines.items())):
+        whole = {name: row for name, row in rows.items() if set(every) <= set(row)}
+        values = np.array([[start[name], *(row[steps] for steps in every)] for name, row in whole.items()])
+        if not len(values):
+            continue
+        axes.plot([0, *every], values.T, color=f"C{number}", alpha=0.3, linewidth=1)
+        label = f"learning rate {rate:g}, mean of {len(values)} network{'s' * (len(values) > 1)}"
+        axes.plot([0, *every], values.mean(axis=0), color=f"C{number}", marker="o", label=label)
+    axes.set(xlabel="K, steps of fine-tuning an image", ylabel="mIoU of seeds on dev, %", xticks=[0, *every])
     axes.legend(fontsize=8)
     figure.savefig(plot, dpi=100)
 
 
 def cost(folder: Path, checkpoint: Path) -> None:
-    """Seconds an image of CAM, CAM over RIB's views, and RIB."""
+    """Processor seconds an image, on one thread, of CAM, CAM over RIB's views, and RIB without an early end."""
+    torch.set_num_threads(1)
     samples = spread(read(folder / "dev.csv"), COSTED)
-    print("| map | K | s an image | to CAM over 8 views |")
-    print("| --- | --- | --- | --- |")
-    settings = replace(FineTuning(), stop_share=1.0)  # no image is done early
-    base = 0.0
-    rows = [("CAM, one view", replace(settings, steps=0, scales=(1.0,), flip=False))]
-    rows += [("RIB" if steps else "CAM, 8 views", replace(settings, steps=steps)) for steps in (0, 2, 5, 10)]
-    seconds = []
-    for _, row in rows:
+    settings = replace(FineTuning(), stop_share=1.0)
+    rows = {"CAM, one view": replace(settings, steps=0, scales=(1.0,), flip=False)}
+    rows |= {
+        f"RIB, K = {steps}" if steps else VIEWS: replace(settings, steps=steps) for steps in (0, 2, 5, 10)
+    }
+    seconds = {}
+    for name, row in rows.items():
         localizer = load(checkpoint, device="cpu", rib=row)
         localized(localizer, samples[0])
-        start = time.perf_counter()
+        start = time.process_time()
         for sample in samples:
             localized(localizer, sample)
-        seconds.append((time.perf_counter() - start) / len(samples))
-    base = seconds[1]
-    for (name, row), taken in zip(rows, seconds, strict=True):
-        print(f"| {name} | {row.steps} | {taken:.3f} | {taken / base:.1f} |")
+        seconds[name] = (time.process_time() - start) / len(samples)
+    print("| map | s an image | to CAM over 8 views |")
+    print("| --- | --- | --- |")
+    for name, taken in seconds.items():
+        print(f"| {name} | {taken:.3f} | {taken / seconds[VIEWS]:.1f} |")
 
 
 def main() -> None:
@@ -191,14 +196,13 @@ def main() -> None:
     scoring.add_argument("--images", type=int, default=100)
     table = steps.add_parser("table")
     table.add_argument("folder", type=Path)
-    table.add_argument("--rate", type=float)
     table.add_argument("--plot", type=Path)
     costs = steps.add_parser("cost")
     costs.add_argument("folder", type=Path)
     costs.add_argument("checkpoint", type=Path)
     arguments = parser.parse_args()
     if arguments.step == "table":
-        tables(arguments.folder, arguments.rate, arguments.plot)
+        tables(arguments.folder, arguments.plot)
     elif arguments.step == "cost":
         cost(arguments.folder, arguments.checkpoint)
     else:
