@@ -60,6 +60,9 @@ from wsloc.cli.rib_options import (
 )
 from wsloc.errors import UsageError
 
+# What has no bearing on the figures; the report is the same, gone on with or begun anew.
+NOT_IN_REPORT = (*NOT_IN_MANIFEST, "context", "overwrite")
+
 if TYPE_CHECKING:
     from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.seed_reporting import SeedEvaluation
@@ -226,8 +229,17 @@ def evaluate(
         bool, typer.Option("--ten-crop", help="Classification error over ten crops of each image, too.")
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder for the report; an earlier one is replaced."
+        ),
     ] = Path("wsloc-eval"),
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Start anew, where an interrupted evaluation would be gone on with."
+        ),
+    ] = False,
     image_size: ImageSizeOption = None,
     resize: ResizeOption = None,
     device: DeviceOption = "auto",
@@ -240,16 +252,17 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score maps, boxes and seeds against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP, mIoU."""
-    arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
+    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_REPORT}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.evaluation.annotated import Annotated as Truth
-    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions, evaluate_seeds
+    from wsloc.evaluation.live_run import LiveOptions, LiveRun
+    from wsloc.evaluation.report_folder import require_no_interrupted_run
+    from wsloc.evaluator import evaluate_into, evaluate_maps, evaluate_predictions, evaluate_seeds
     from wsloc.files import make_folder
+    from wsloc.running.ranks import joined, launched
 
-    refuse_options_of_others(
-        context,
-        named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds),
-    )
+    named = named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds)
+    refuse_options_of_others(context, named)
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
     names, rules, factors = (
@@ -259,8 +272,13 @@ def evaluate(
     )
     truth = Truth(annotations, annotation_format, blacklist, listed_classes(classes))
     make_folder(output)  # found out before the work, not after it
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
-    evaluation: Evaluation | SeedEvaluation
+    rank, _ = launched()
+    talk = Talk(as_json=as_json, quiet=quiet or rank > 0, verbose=verbose)
+    if named != "network":
+        if rank > 0:  # it takes seconds: the leading process does it alone
+            return
+        require_no_interrupted_run(output, overwrite=overwrite)
+    evaluation: Evaluation | SeedEvaluation | None
     if seeds is not None:
         evaluation = evaluate_seeds(seeds, truth, images=images or None, arguments=arguments)
     elif predictions is not None:
@@ -287,7 +305,7 @@ def evaluate(
     else:
         from wsloc.loader import load
 
-        source, _ = network_source(checkpoint, model, weights)
+        source, weights_file = network_source(checkpoint, model, weights)
         localizer = load(
             source,
             weights=weights,
@@ -305,24 +323,33 @@ def evaluate(
             rib_images=rib_images,
             random_seed=random_seed,
         )
-        with talk.progress("scoring", None) as advance:
-            evaluation = evaluate_localization(
-                localizer,
-                images or None,
-                truth,
-                maps=names,
-                rules=rules,
-                tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
-                tune_images=tune_images or None,
-                threshold_step=threshold_step,
-                ten_crop=ten_crop,
-                batch_size=batch_size,
-                workers=workers,
-                arguments=arguments,
-                random_seed=random_seed,
+        options = LiveOptions(
+            maps=names,
+            rules=rules,
+            tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
+            tune_images=tune_images or None,
+            threshold_step=threshold_step,
+            ten_crop=ten_crop,
+            batch_size=batch_size,
+            workers=workers,
+            arguments=arguments,
+            random_seed=random_seed,
+        )
+        run = LiveRun.prepared(localizer, images or None, truth, options)
+        with joined() as ranks, talk.progress("scoring", len(run.found.files)) as advance:
+            evaluation = evaluate_into(
+                output,
+                run,
+                checkpoint=weights_file,
+                model=model,
+                overwrite=overwrite,
                 on_batch=advance,
+                ranks=ranks,
             )
-    evaluation.write(output)
+        if evaluation is None:  # the leading process speaks
+            return
+    if named != "network":
+        evaluation.write(output)
     _report(talk, evaluation, output)
     if evaluation.report.failures:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -131,6 +131,17 @@ class Journal:
         self._append(_mark(number, content.count(b"\n"), tallies, zlib.crc32(content)))
         self._open = None
 
+    def sync(self) -> None:
+        """Have everything on disk, where other processes read it.
+
+        Raises:
+            OutputError: if what was written did not reach the disk.
+        """
+        try:
+            os.fsync(self._open_stream().fileno())
+        except OSError as error:
+            raise self._error(error) from error
+
     def close(self) -> None:
         """Close the file, everything on disk: whoever opens it now reads all of it.
 
