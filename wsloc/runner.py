@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 ALL_FORMATS = ("jsonl", *FORMATS, "npz")
 FLAT = 1e-6  # relative spread below which a map says nothing of where
 # Arguments of the command whose meaning is in what `boxes_identity` adds.
-SAID_OTHERWISE = frozenset({"flip", "image_size", "layer", "map_name", "resize", "scales", "weights"})
+SAID_OTHERWISE = frozenset({"flip", "image_size", "layer", "map_name", "resize", "scales"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +258,7 @@ class _Run:
             "network_classes": digest((*localizer.classes.ids, *localizer.classes.names)),
             "checkpoint": None if options.checkpoint is None else file_sha256(options.checkpoint),
             "model": options.model if known else weights_digest(localizer.network.model),
+            "weights": None if options.checkpoint is not None else options.arguments.get("weights"),
             "preprocessing": asdict(localizer.preprocessing),
             "views": asdict(localizer.views),
             "precision": "bfloat16" if localizer.bfloat16 else "float32",
