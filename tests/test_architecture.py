@@ -22,6 +22,7 @@ FLOORS = (
     ("outputs",),
     ("request", "views"),
     ("localizer",),
+    ("image_run",),
     ("evaluation", "seeding", "training"),
     ("loader", "runner", "seeder", "evaluator", "trainer"),
     ("merger",),
