@@ -23,6 +23,7 @@ FLOORS = (
     ("request", "choice"),
     ("views",),
     ("localizer",),
+    ("image_run",),
     ("evaluation", "seeding", "training"),
     ("loader", "runner", "seeder", "evaluator", "trainer"),
     ("merger",),

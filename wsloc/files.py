@@ -16,7 +16,7 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
@@ -173,3 +173,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write bytes that need not be in memory together, whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        stream.writelines(pieces)

@@ -14,6 +14,7 @@ from wsloc.cli.image_inputs import images_apart
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
+    AnewOption,
     BatchSizeOption,
     BoxesPerClassOption,
     BoxOption,
@@ -32,6 +33,7 @@ from wsloc.cli.options import (
     MinProbabilityOption,
     MirrorOption,
     ModelOption,
+    OutputFolderOption,
     OutputStrideOption,
     Precision,
     PrecisionOption,
@@ -66,6 +68,7 @@ from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
     from wsloc.runner import RunSummary
+    from wsloc.seeder import SeedSummary
 
 EXIT_SOME_FAILED = 3
 FAILURES_SHOWN = 20
@@ -108,25 +111,8 @@ def boxes(
     rib_side_by_side: RibSideBySideOption = None,
     rib_images: RibImagesOption = None,
     rib_others: RibOthersOption = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
-            "results are kept unless --overwrite is given, other files left.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = Path("wsloc-boxes"),
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Start anew, and replace what an earlier run left in the folder.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
+    output: OutputFolderOption = Path("wsloc-boxes"),
+    overwrite: AnewOption = False,
     overlays: Annotated[
         bool,
         typer.Option(
@@ -162,7 +148,8 @@ def boxes(
     from wsloc.inputs.class_labels import read_labels, resolve_choice
     from wsloc.loader import load
     from wsloc.networks.importing import read_class_names
-    from wsloc.outputs.earlier_run import earlier_pictures
+    from wsloc.outputs.boxes_layout import BOXES
+    from wsloc.outputs.run_results import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
     from wsloc.running.ranks import joined, launched
@@ -185,7 +172,7 @@ def boxes(
         checkpoint=weights_file,
         model=model,
     )
-    files = images_apart(images, output, partial(earlier_pictures, output))
+    files = images_apart(images, output, partial(earlier_pictures, BOXES, output))
     localizer = load(
         source,
         weights=weights,
@@ -250,8 +237,8 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
     return model, None if weights in {"DEFAULT", "none"} else Path(weights)
 
 
-def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
-    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+def report_done_and_failed(talk: Talk, summary: RunSummary | SeedSummary, output: Path) -> None:
+    """What was done before, and what could not be used, on stderr."""
     if summary.skipped == summary.images:
         talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
     elif summary.skipped:
@@ -260,6 +247,11 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
         talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+
+
+def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
+    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    report_done_and_failed(talk, summary, output)
     if summary.without_mass:
         talk.note(f"empty maps: {summary.without_mass}; their box is the whole image, with mass 0")
     if summary.flat:

@@ -321,6 +321,25 @@ ShardOption = Annotated[
         rich_help_panel=RUNNING,
     ),
 ]
+OutputFolderOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
+        "results are kept unless --overwrite is given, other files left.",
+        rich_help_panel=RESULTS,
+    ),
+]
+AnewOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Start anew, and replace what an earlier run left in the folder.",
+        rich_help_panel=RESULTS,
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]
 JsonOption = Annotated[
     bool,
