@@ -101,7 +101,9 @@ def _run_cases(name: str, random_seed: int, number: int, deadline: float, folder
             sys.stdout.flush()
             sys.stderr.flush()
             if finding is None and os.fstat(printed).st_size:
-                finding = Finding("", os.pread(printed, 2000, 0).decode(errors="replace"), "printed something")
+                finding = Finding(
+                    "", os.pread(printed, 2000, 0).decode(errors="replace"), "printed something"
+                )
             os.ftruncate(printed, 0)
             os.lseek(printed, 0, os.SEEK_SET)
             if finding is not None:

@@ -68,14 +68,19 @@ def _wsol(root: Path) -> None:
 
 def _wsol_masks(root: Path) -> None:
     _wsol(root)
-    write(root / "localization.txt", "val/a.jpg,masks/a.png,masks/a.png\nval/a.jpg,masks/a.png,\nval/b.jpg,masks/b.png,\n")
+    write(
+        root / "localization.txt",
+        "val/a.jpg,masks/a.png,masks/a.png\nval/a.jpg,masks/a.png,\nval/b.jpg,masks/b.png,\n",
+    )
     write_mask(root / "masks/a.png", palette=False)
     write_mask(root / "masks/b.png", palette=False)
 
 
 def _devkit(root: Path) -> None:
     write(root / "data/ILSVRC2012_validation_ground_truth.txt", "2\n1\n3\n")
-    write(root / "data/map_clsloc.txt", "n02119789 1 kit_fox\nn02100735 2 English_setter\nn02096294 3 terrier\n")
+    write(
+        root / "data/map_clsloc.txt", "n02119789 1 kit_fox\nn02100735 2 English_setter\nn02096294 3 terrier\n"
+    )
 
 
 def _imagenet_csv(root: Path) -> None:
@@ -107,8 +112,21 @@ def _coco(root: Path) -> None:
         "images": [{"id": n, "file_name": f"{n}.jpg", "width": 24, "height": 17} for n in (1, 2)],
         "categories": [{"id": 3, "name": "cat"}, {"id": 4, "name": "dog", "supercategory": "pet"}],
         "annotations": [
-            {"id": 7, "image_id": 1, "category_id": 3, "bbox": [1.5, 2, 10, 9.25], "iscrowd": 0, "area": 92.5},
-            {"id": 8, "image_id": 2, "category_id": 4, "bbox": [0, 0, 24, 17], "segmentation": [[1, 1, 2, 2, 3, 1]]},
+            {
+                "id": 7,
+                "image_id": 1,
+                "category_id": 3,
+                "bbox": [1.5, 2, 10, 9.25],
+                "iscrowd": 0,
+                "area": 92.5,
+            },
+            {
+                "id": 8,
+                "image_id": 2,
+                "category_id": 4,
+                "bbox": [0, 0, 24, 17],
+                "segmentation": [[1, 1, 2, 2, 3, 1]],
+            },
         ],
     }
     write(root / "instances.json", json.dumps(content))

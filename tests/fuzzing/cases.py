@@ -24,7 +24,7 @@ SECONDS = 5.0  # of processor time that an answer may take
 MEMORY = 1 << 30  # bytes that the peak may grow by in one case: 512 MiB of RGB is allowed, once copied
 
 
-class Hang(BaseException):  # noqa: N818 - what catches every Exception must not catch it
+class Hang(BaseException):
     """A reader that took too long."""
 
 
@@ -88,7 +88,7 @@ class Cases:
             text = str(error)
             if not text.strip() or not (str(self.folder) in text or path.stem in text):
                 return Finding(file, f"names no file: {text[:500]}", f"nameless {text[:20]}")
-        except BaseException as error:  # noqa: BLE001 - that is what is looked for
+        except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             return Finding(file, "".join(traceback.format_exception(error))[-6000:], _key(error))
@@ -129,4 +129,6 @@ def keep(cases: Cases, finding: Finding, number: int, folder: Path) -> None:
     """Copy the damaged file and what was said about it."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(cases.write(number), folder / f"{number}-{Path(finding.file).name}")
-    (folder / f"{number}.txt").write_text(f"{finding.key}\n{finding.what}\n", encoding="utf-8", errors="replace")
+    (folder / f"{number}.txt").write_text(
+        f"{finding.key}\n{finding.what}\n", encoding="utf-8", errors="replace"
+    )

@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 TEXTS = frozenset({".json", ".jsonl", ".xml", ".csv", ".txt"})
 ARCHIVES = frozenset({".npz", ".pt"})
 HEADER = 96  # bytes at a file's beginning that are hit more often than others
-ODD_NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1)
+ODD_NUMBERS = (
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0xFFFF,
+    0x10000,
+    0x7FFFFFFF,
+    0xFFFFFFFF,
+    1 << 40,
+    (1 << 63) - 1,
+)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -104,8 +118,11 @@ def _in_png(content: bytes, random: Random) -> bytes:
         data = zlib.compress(_damaged(zlib.decompress(data), (), random))
     else:
         data = _damaged(data, (), random)
-    kind = random.choice((kind, kind, kind, b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"iCCP", b"zTXt", b"acTL"))
+    kind = random.choice(
+        (kind, kind, kind, b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf", b"iCCP", b"zTXt", b"acTL")
+    )
     chunks[chosen : chosen + 1] = [(kind, data)] * random.choice((1, 1, 1, 0, 2))
     return PNG + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )

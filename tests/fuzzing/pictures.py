@@ -42,7 +42,10 @@ def write_pictures(folder: Path) -> None:
     files |= {f"{mode}.png": (picture.convert(mode), {}) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")}
     files |= {f"{mode}.bmp": (picture.convert(mode), {}) for mode in ("1", "L", "P", "RGB", "RGBA")}
     modes = ("L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I", "F", "1")
-    files |= {f"{mode}.tif": (picture.convert("L" if mode in "IF" else "RGB").convert(mode), {}) for mode in modes[:7]}
+    files |= {
+        f"{mode}.tif": (picture.convert("L" if mode in "IF" else "RGB").convert(mode), {})
+        for mode in modes[:7]
+    }
     files |= {f"{mode}.tif": (picture.convert("L").convert(mode), {}) for mode in ("I", "F", "I;16")}
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
         files[f"{compression}.tiff"] = (picture, {"compression": compression})

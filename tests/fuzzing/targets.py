@@ -11,6 +11,7 @@ import numpy as np
 from tests.fuzzing import annotated, networks, pictures, runs
 from tests.fuzzing.mutations import mutated
 from wsloc.errors import ImageError
+from wsloc.evaluation.mask_truth import MaskTruth
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
 from wsloc.inputs.annotations.label_indices import resolve_labels
 from wsloc.inputs.annotations.matching import match, read_blacklist
@@ -25,7 +26,6 @@ from wsloc.inputs.mask_classes import read_mask_classes
 from wsloc.inputs.masks import has_voc_palette, read_mask
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.inputs.seed_files import find_seeds
-from wsloc.evaluation.mask_truth import MaskTruth
 from wsloc.networks.importing import read_class_names
 from wsloc.records import Classes, Failure, ImageFile, Sample
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
-CLASSES = Classes(("n01443537", "n01629819", "cat", "dog", "aeroplane"), ("goldfish", "1", "cat", "a dog", "plane"))
+CLASSES = Classes(
+    ("n01443537", "n01629819", "cat", "dog", "aeroplane"), ("goldfish", "1", "cat", "a dog", "plane")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,9 @@ def read_data_set(named: str, root: Path, _: Path) -> None:
     samples = read_annotations(root / named if named else root)
     match(samples, [sample.image for sample in samples])
     own = classes_of(samples, root)
-    numbers = {label: number for number, label in enumerate({label for sample in samples for label in sample.labels})}
+    numbers = {
+        label: number for number, label in enumerate({label for sample in samples for label in sample.labels})
+    }
     truth = MaskTruth.of(samples, numbers)
     for sample in samples[:8]:
         if truth is not None and len(sample.masks) == 1:
@@ -95,7 +99,9 @@ def read_data_set(named: str, root: Path, _: Path) -> None:
         for mask in (*sample.masks, *filter(None, [sample.ignore_mask])):
             read_mask(mask)
     for classes in (own, CLASSES):
-        labels_of_images(samples, [sample.image for sample in samples], classes, str(root), others_allowed=True)
+        labels_of_images(
+            samples, [sample.image for sample in samples], classes, str(root), others_allowed=True
+        )
     resolve_labels(samples, own)
 
 
@@ -159,7 +165,12 @@ def _write_maps(root: Path) -> None:
     np.savez(root / "one.npz", map=values)
     np.savez_compressed(root / "packed.npz", values)
     words = {"class_id": np.array(["n01443537", "cat"]), "class_name": np.array(["goldfish", "cat"])}
-    np.savez(root / "classes.npz", maps=random.random((2, 5, 6)).astype("f2"), class_index=np.array([0, 2]), **words)
+    np.savez(
+        root / "classes.npz",
+        maps=random.random((2, 5, 6)).astype("f2"),
+        class_index=np.array([0, 2]),
+        **words,
+    )
     pictures.write_pictures(root)
     for path in root.iterdir():
         if path.suffix not in MAP_EXTENSIONS:

@@ -13,7 +13,22 @@ if TYPE_CHECKING:
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 255, 256, 2**31, 2**63, -(2**63), 10**30, 10**400),
     *(0.5, -0.0, 1e308, math.nan, math.inf, -math.inf),
-    *("", "0", "nan", "\0", "a\nb", "\ud800", "../../x", "a" * 300, [], {}, [[]], [None], {"": None}, {"a": {"b": []}}),
+    *(
+        "",
+        "0",
+        "nan",
+        "\0",
+        "a\nb",
+        "\ud800",
+        "../../x",
+        "a" * 300,
+        [],
+        {},
+        [[]],
+        [None],
+        {"": None},
+        {"a": {"b": []}},
+    ),
 )
 ODD_KEYS = ("", "error", "image", "classes", "width", "\ud800", "a" * 300)
 
@@ -21,7 +36,9 @@ ODD_KEYS = ("", "error", "image", "classes", "width", "\ud800", "a" * 300)
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where each value stands, the whole first; lists are looked into as far as their tenth entry."""
     yield path
-    inner = value.items() if isinstance(value, dict) else enumerate(value[:10]) if isinstance(value, list) else ()
+    inner = (
+        value.items() if isinstance(value, dict) else enumerate(value[:10]) if isinstance(value, list) else ()
+    )
     for key, entry in inner:
         yield from places(entry, (*path, key))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsloc.errors import DataError
+from wsloc.inputs.images import PIXEL_LIMIT
 from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.seed_files.run_lengths import decode, encode
 from wsloc.records import Failure
@@ -149,7 +150,7 @@ def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
             for number, text in enumerate(stream, start=1):
                 try:
                     yield _line(json.loads(text))
-                except (ValueError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
                     raise DataError(
                         f"{path}:{number}: is no line that `wsloc seeds` wrote ({error!r})"
                     ) from error
@@ -160,9 +161,12 @@ def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
 def _line(values: dict[str, Any]) -> SeedLine | Failure:
     if "error" in values:
         return Failure(str(values["image"]), str(values["error"]))
+    height, width = _whole(values, "height"), _whole(values, "width")
+    if not 0 < height * width <= PIXEL_LIMIT:
+        raise ValueError(f"there is no image of {width} x {height} pixels")
     return SeedLine(
         image=str(values["image"]),
-        image_size=(int(values["height"]), int(values["width"])),
+        image_size=(height, width),
         map=str(values["map"]),
         predicted=values["labels"] == "predicted",
         probabilities=tuple(float(entry["probability"]) for entry in values["classes"]),
@@ -173,7 +177,15 @@ def _line(values: dict[str, Any]) -> SeedLine | Failure:
 
 
 def _area(values: dict[str, Any]) -> SeedArea:
-    return SeedArea(int(values["value"]), int(values["pixels"]), str(values["counts"]))
+    return SeedArea(_whole(values, "value"), _whole(values, "pixels"), str(values["counts"]))
+
+
+def _whole(values: dict[str, Any], key: str) -> int:
+    """A number of pixels or of a class."""
+    value = values[key]
+    if type(value) is not int or not 0 <= value <= PIXEL_LIMIT:
+        raise ValueError(f"{key!r} is no whole number from 0 on")
+    return value
 
 
 def lines_of(path: Path) -> SeedLines:
