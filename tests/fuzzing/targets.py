@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class Target:
 
 
 def read_picture(_: Path, path: Path) -> None:
-    """As `wsloc boxes` does: what cannot be decoded is a record; the header never tells another size than the pixels."""
+    """As `wsloc boxes` does: a failure is a record, and the header never tells another size than the pixels."""
     loaded = load(ImageFile(path.name, path), Preprocessing(image_size=16), with_picture=True)
     try:
         size = picture_size(path)
@@ -125,7 +126,7 @@ def _write_mask_files(root: Path) -> None:
     annotated.write_mask(root / "palette.png")
     annotated.write_mask(root / "gray.png", palette=False)
     pictures.write_pictures(root)
-    annotated.write(root / "classes.json", annotated.json.dumps(annotated.MASK_CLASSES))
+    annotated.write(root / "classes.json", json.dumps(annotated.MASK_CLASSES))
 
 
 def _read_mask_file(_: Path, path: Path) -> object:
@@ -141,7 +142,7 @@ def _write_extra(root: Path) -> None:
     annotated._coco(root)
     for name in "12":
         annotated.write_mask(root / f"saliency/{name}.png", palette=False)
-    annotated.write(root / "masks/classes.json", annotated.json.dumps(annotated.MASK_CLASSES))
+    annotated.write(root / "masks/classes.json", json.dumps(annotated.MASK_CLASSES))
 
 
 def _read_extra(root: Path, _: Path) -> None:
@@ -164,7 +165,10 @@ def _write_maps(root: Path) -> None:
     np.save(root / "columns.npy", np.asfortranarray(values))
     np.savez(root / "one.npz", map=values)
     np.savez_compressed(root / "packed.npz", values)
-    words = {"class_id": np.array(["n01443537", "cat"]), "class_name": np.array(["goldfish", "cat"])}
+    words: dict[str, Any] = {
+        "class_id": np.array(["n01443537", "cat"]),
+        "class_name": np.array(["goldfish", "cat"]),
+    }
     np.savez(
         root / "classes.npz",
         maps=random.random((2, 5, 6)).astype("f2"),
@@ -181,7 +185,7 @@ def _read_a_map(root: Path, path: Path) -> None:
     find_maps(root, [path.stem])
     for wanted in ({}, {"class_index": 2}, {"label": "cat"}, {"label": "7"}):
         try:
-            values = read_map(path, **wanted)  # type: ignore[arg-type]
+            values = read_map(path, **wanted)
         except Exception as error:
             if wanted == {"label": "7"} or type(error).__module__ != "wsloc.errors":
                 raise
@@ -193,7 +197,7 @@ def _read_a_map(root: Path, path: Path) -> None:
 def _write_seeds(root: Path) -> None:
     annotated.write_mask(root / "png/a.png")
     annotated.write_mask(root / "png/b/c.png", palette=False)
-    annotated.write(root / "classes.json", annotated.json.dumps(annotated.MASK_CLASSES))
+    annotated.write(root / "classes.json", json.dumps(annotated.MASK_CLASSES))
 
 
 def _read_seeds(root: Path, _: Path) -> None:
@@ -201,7 +205,7 @@ def _read_seeds(root: Path, _: Path) -> None:
         read_mask(path)
 
 
-def _read_guesses(root: Path, path: Path) -> None:
+def _read_guesses(_: Path, path: Path) -> None:
     order, synsets = ("val_1", "val_2"), ("n02119789", "n02100735", "n01443537")
     if path.suffix in (".jsonl", ".csv"):
         list(read_guesses(path))

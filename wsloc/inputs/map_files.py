@@ -222,7 +222,7 @@ def _checked(values: npt.NDArray[Any], shown: str) -> npt.NDArray[np.float64]:
         raise MapError(f"{shown}: a map holds real numbers, not {values.dtype}")
     if values.ndim != 2 or not values.size:
         raise MapError(f"{shown}: a map has two dimensions (rows, columns), not the shape {values.shape}")
-    with np.errstate(over="ignore"):  # of wider floats
+    with np.errstate(over="ignore", invalid="ignore"):  # of wider floats
         numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
         raise MapError(f"{shown}: the map holds NaN or infinity")

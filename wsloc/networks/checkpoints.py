@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 FORMAT = "wsloc-checkpoint"
 FORMAT_VERSION = 1
 
+LARGEST_REPEATED = (
+    1 << 30
+)  # bytes of a weight that repeats the same numbers: a few may stand for terabytes so
+
 _ZIP = b"PK\x03\x04"
 # What stands in place of weights after a download that went wrong: first bytes -> what it is, and the remedy.
 _IMPOSTORS = {
@@ -217,9 +221,11 @@ def checked_weights(state: Mapping[Any, Any]) -> dict[str, Tensor]:
             or value.is_meta
         ):
             raise CheckpointError(f"its weight {name!r} is sparse, quantized, complex or without data")
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            # A few bytes may stand for terabytes so.
-            raise CheckpointError(f"its weight {name!r} repeats its data: save it with .contiguous()")
+        size = value.numel() * value.element_size()
+        if size > max(LARGEST_REPEATED, value.untyped_storage().nbytes()):
+            raise CheckpointError(
+                f"its weight {name!r} says that it is of {size:,} bytes, which the file lacks"
+            )
         try:
             weights[name] = value.detach().float() if value.is_floating_point() else value
             is_finite = bool(weights[name].isfinite().all())

@@ -104,11 +104,12 @@ class TrainingFiles:
             TrainingError: if the file cannot be read or holds something else.
         """
         try:
-            state = read_untrusted(self.resume)
+            state: Any = read_untrusted(self.resume)
         except CheckpointError as error:
             raise TrainingError(f"{error}: {START_ANEW}") from error
-        arguments = state.get("arguments") if isinstance(state, dict) else None
-        if not isinstance(arguments, dict) or not is_plain(arguments):
+        if not isinstance(state, dict):
+            state = {}
+        if not isinstance(state.get("arguments"), dict) or not is_plain(state["arguments"]):
             raise TrainingError(f"{self.resume} is no state of a training: {START_ANEW}")
         return state
 
