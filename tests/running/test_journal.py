@@ -223,3 +223,16 @@ def test_a_journal_that_shrinks_is_noticed(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="cannot read"):
         list(copy_lines(entries))
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"batch": ' + b"[" * 100_000, b"[" * 100_000, b'{"batch": ' + b"9" * 5000]
+)
+def test_lines_that_cannot_be_parsed_are_torn_ones(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "rank-0.jsonl"
+    content = filled(path)
+    path.write_bytes(content + line + b"\n")
+    assert len(list(read_entries(path))) == 3
+    assert list(read_images(path)) == ["a", "b", "c", "d", "e"]
+    with Journal(path):
+        assert content.startswith(path.read_bytes())

@@ -148,7 +148,7 @@ def test_other_arguments_are_refused_and_change_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()} == before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}', "\0"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}', "\0", "[" * 100_000])
 def test_a_damaged_plan_is_refused(tmp_path: Path, content: str) -> None:
     interrupt(tmp_path, 0)
     (tmp_path / FOLDER / "plan.json").write_text(content)

@@ -226,7 +226,7 @@ def read_images(path: Path, *, of_done_batches: bool = True) -> Iterator[str]:
     for line in _lines(path, 0 if of_done_batches else _whole_length(path)):
         try:
             image = json.loads(line)["image"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # a mark, or torn
         if isinstance(image, str):
             yield image
@@ -279,7 +279,7 @@ def _entry(mark: bytes, path: Path, place: tuple[int, int, int], found: tuple[in
         if mark != _mark(batch, found[0], tallies, found[1]):
             return None
         return Entry(batch, path, *place, tallies)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

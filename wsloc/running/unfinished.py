@@ -203,7 +203,7 @@ def read_plan(folder: Path) -> Identity | None:
         return dict(json.loads((folder / FOLDER / PLAN).read_text(encoding="utf-8"))["identity"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

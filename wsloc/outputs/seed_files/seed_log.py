@@ -12,6 +12,7 @@ import numpy as np
 
 from wsloc.errors import DataError
 from wsloc.files import write_pieces
+from wsloc.inputs.images import PIXEL_LIMIT
 from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.seed_files.run_lengths import decode, encode
 from wsloc.records import Failure
@@ -180,16 +181,19 @@ def parse_seed_line(text: bytes, place: str) -> SeedLine | Failure:
     """
     try:
         return _line(json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{place}: is no line that `wsloc seeds` wrote ({error!r})") from error
 
 
 def _line(values: dict[str, Any]) -> SeedLine | Failure:
     if "error" in values:
         return Failure(str(values["image"]), str(values["error"]))
+    height, width = _whole(values, "height"), _whole(values, "width")
+    if not 0 < height * width <= PIXEL_LIMIT:
+        raise ValueError(f"there is no image of {width} x {height} pixels")
     return SeedLine(
         image=str(values["image"]),
-        image_size=(int(values["height"]), int(values["width"])),
+        image_size=(height, width),
         map=str(values["map"]),
         predicted=values["labels"] == "predicted",
         probabilities=tuple(float(entry["probability"]) for entry in values["classes"]),
@@ -200,7 +204,15 @@ def _line(values: dict[str, Any]) -> SeedLine | Failure:
 
 
 def _area(values: dict[str, Any]) -> SeedArea:
-    return SeedArea(int(values["value"]), int(values["pixels"]), str(values["counts"]))
+    return SeedArea(_whole(values, "value"), _whole(values, "pixels"), str(values["counts"]))
+
+
+def _whole(values: dict[str, Any], key: str) -> int:
+    """A number of pixels or of a class."""
+    value = values[key]
+    if type(value) is not int or not 0 <= value <= PIXEL_LIMIT:
+        raise ValueError(f"{key!r} is no whole number from 0 on")
+    return value
 
 
 def lines_of(path: Path) -> SeedLines:
