@@ -104,11 +104,10 @@ class TrainingFiles:
             TrainingError: if the file cannot be read or holds something else.
         """
         try:
-            state: Any = read_untrusted(self.resume)
+            content = read_untrusted(self.resume)
         except CheckpointError as error:
             raise TrainingError(f"{error}: {START_ANEW}") from error
-        if not isinstance(state, dict):
-            state = {}
+        state: dict[str, Any] = content if isinstance(content, dict) else {}
         if not isinstance(state.get("arguments"), dict) or not is_plain(state["arguments"]):
             raise TrainingError(f"{self.resume} is no state of a training: {START_ANEW}")
         return state
