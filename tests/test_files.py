@@ -18,6 +18,7 @@ from wsloc.files import (
     replacing_together,
     sync_folder,
     write_bytes,
+    write_pieces,
     write_text,
 )
 
@@ -28,7 +29,9 @@ def test_text_and_bytes_are_written(tmp_path: Path) -> None:
     write_bytes(tmp_path / "b.bin", b"\x00\xff")
     write_bytes(tmp_path / "b.bin", b"\x01")
     assert (tmp_path / "b.bin").read_bytes() == b"\x01"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "new"]
+    write_pieces(tmp_path / "c.bin", iter([b"a", b"b\n"]))
+    assert (tmp_path / "c.bin").read_bytes() == b"ab\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "c.bin", "new"]
 
 
 def test_files_have_the_usual_permissions(tmp_path: Path) -> None:

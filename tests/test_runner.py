@@ -367,6 +367,7 @@ def test_what_counts_is_told_by_the_refusal(ep: Localizer, scenes: Path, tmp_pat
         (Request(), {"shard": Shard(1, 2)}, "shard (None there, 1/2 here)"),
         (Request(classes={"key.png": (1,)}), {}, "classes (1 there, None here), labels (None there, "),
         (Request(), {"arguments": {"random_seed": 3}}, "random seed (None there, 3 here)"),
+        (Request(), {"arguments": {"weights": "none"}}, "weights (None there, none here)"),
     ):
         with pytest.raises(UsageError) as caught:
             run(ep, scenes, tmp_path, request, **{"batch_size": 1, **options})

@@ -10,10 +10,11 @@ import numpy as np
 
 from tests.fuzzing.annotated import write
 from wsloc.errors import DataError
-from wsloc.outputs.earlier_run import BoxesResults, earlier_pictures
+from wsloc.outputs.boxes_layout import BOXES
 from wsloc.outputs.manifest import read_manifest
 from wsloc.outputs.predictions import read_predictions
-from wsloc.outputs.seed_files.earlier_seeds import clear_earlier_seeds, earlier_seed_pictures
+from wsloc.outputs.run_results import RunResults, earlier_pictures
+from wsloc.outputs.seed_files.layout import SEEDS
 from wsloc.outputs.seed_files.run_lengths import encode
 from wsloc.outputs.seed_files.seed_log import SeedLine, read_seed_log
 from wsloc.outputs.shard_folders import read_shards, whole_identity
@@ -86,20 +87,22 @@ def write_results(root: Path) -> None:
 def read_results(root: Path, path: Path) -> None:
     """As another run in the same folder does, up to clearing it."""
     if path.parent.name == "seeds":
-        list(earlier_seed_pictures(root / "seeds"))
+        list(earlier_pictures(SEEDS, root / "seeds"))
         try:
             for line in read_seed_log(path):
                 if isinstance(line, SeedLine):
                     with suppress(DataError):  # names the image alone
                         line.seed_mask()
         finally:
-            clear_earlier_seeds(root / "seeds")
+            RunResults(SEEDS, root / "seeds", None, frozenset()).clear()
         return
     read_manifest(path.parent)
-    results = BoxesResults(path.parent, [ImageFile("a.jpg", root), ImageFile("b/c.jpg", root)], frozenset())
+    results = RunResults(
+        BOXES, path.parent, [ImageFile("a.jpg", root), ImageFile("b/c.jpg", root)], frozenset()
+    )
     run_differences(results.identity() or {}, IDENTITY)
     results.are_whole()
-    list(earlier_pictures(path.parent))
+    list(earlier_pictures(BOXES, path.parent))
     try:
         if path.name == "predictions.jsonl":
             list(read_predictions(path))
@@ -127,7 +130,7 @@ def read_journals(root: Path, _: Path) -> None:
         list(read_images(path))
         list(read_images(path, of_done_batches=False))
         b"".join(copy_lines(read_entries(path)))
-    results = BoxesResults(root, None, frozenset())
+    results = RunResults(BOXES, root, None, frozenset())
     try:
         with open_work(root, IDENTITY, results, batches=range(2), ranks=Ranks()) as work:
             if not work.todo:

@@ -97,20 +97,38 @@ class Work:
             self.ranks.hear("done", rank, meanwhile)
         return True
 
-    def entries(self) -> list[Entry]:
-        """All batches of the run, in their order.
+    def meet(self, stage: str) -> None:
+        """Wait until all processes have come to a stage: each then reads what all have done so far.
+
+        Raises:
+            RunError: if another process shows no life.
+            OutputError: if what this one has written did not reach the disk.
+        """
+        if self.journal is not None:
+            self.journal.sync()
+        self.ranks.tell(stage)
+        for rank in range(self.ranks.size):
+            if rank != self.ranks.rank:
+                self.ranks.hear(stage, rank)
+
+    def entries(self, numbers: range | None = None) -> list[Entry]:
+        """All batches of the run, or some of them, in their order.
+
+        Args:
+            numbers: of those that are wanted; None for all.
 
         Raises:
             RunError: if some were not done.
             DataError: if a journal cannot be read.
         """
+        wanted = self.batches if numbers is None else numbers
         found = _done(self.folder, self.ranks.size)
-        missing = sum(number not in found for number in self.batches)
+        missing = sum(number not in found for number in wanted)
         if missing:
             raise RunError(
-                f"{missing} of {len(self.batches)} batches are missing in {self.folder}: run the same command again"
+                f"{missing} of {len(wanted)} batches are missing in {self.folder}: run the same command again"
             )
-        return [found[number] for number in self.batches]
+        return [found[number] for number in wanted]
 
     def finish(self) -> None:
         """The results are complete, and on disk: forget how they came about.

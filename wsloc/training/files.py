@@ -104,13 +104,13 @@ class TrainingFiles:
             TrainingError: if the file cannot be read or holds something else.
         """
         try:
-            content = read_untrusted(self.resume)
+            state: Any = read_untrusted(self.resume)
         except CheckpointError as error:
             raise TrainingError(f"{error}: {START_ANEW}") from error
-        state: dict[str, Any] = content if isinstance(content, dict) else {}
-        if not isinstance(state.get("arguments"), dict) or not is_plain(state["arguments"]):
+        arguments = state.get("arguments") if isinstance(state, dict) else None
+        if not isinstance(arguments, dict) or not is_plain(arguments):
             raise TrainingError(f"{self.resume} is no state of a training: {START_ANEW}")
-        return state
+        return dict(state)
 
     def forget(self) -> None:
         """Remove the state: the training is complete, or begins anew.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsloc.errors import DataError
+from wsloc.files import write_pieces
 from wsloc.inputs.images import PIXEL_LIMIT
 from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.seed_files.run_lengths import decode, encode
@@ -139,6 +140,21 @@ def _area_values(area: SeedArea) -> dict[str, Any]:
     return {"value": area.value, "pixels": area.pixels, "counts": area.counts}
 
 
+def write_seed_log(folder: Path, lines: Iterable[bytes]) -> Path:
+    """Write `folder/seeds.jsonl`, whole or not at all, and return its path.
+
+    Args:
+        folder: where the file goes.
+        lines: of images in their order, singly or several at a time.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    path = folder / NAME
+    write_pieces(path, lines)
+    return path
+
+
 def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
     """The lines of a seed log, one at a time.
 
@@ -148,14 +164,25 @@ def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
     try:
         with path.open("rb") as stream:
             for number, text in enumerate(stream, start=1):
-                try:
-                    yield _line(json.loads(text))
-                except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-                    raise DataError(
-                        f"{path}:{number}: is no line that `wsloc seeds` wrote ({error!r})"
-                    ) from error
+                yield parse_seed_line(text, f"{path}:{number}")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def parse_seed_line(text: bytes, place: str) -> SeedLine | Failure:
+    """What a line of a seed log says.
+
+    Args:
+        text: with its line feed or without it.
+        place: file and line, for messages.
+
+    Raises:
+        DataError: if it is malformed.
+    """
+    try:
+        return _line(json.loads(text))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{place}: is no line that `wsloc seeds` wrote ({error!r})") from error
 
 
 def _line(values: dict[str, Any]) -> SeedLine | Failure:
