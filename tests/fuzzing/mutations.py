@@ -1,4 +1,4 @@
-"""Files damaged on their way: bits, bytes, ends and parts; checksums are made to fit where that lets more in."""
+"""Files that were damaged on their way: bits, bytes, ends and parts, with checksums that fit where they have some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readers that are fuzzed: each with valid small files, and a function that reads a folder of damaged ones."""
+"""The readers that are fuzzed: each with sound small files, and how a folder is read with one of them damaged."""
 
 from __future__ import annotations
 

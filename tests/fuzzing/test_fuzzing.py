@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-CASES = {"checkpoint-contents": 12, "state-dicts": 12}  # a network is built for each
-USUAL = 100
+CASES = {"checkpoint-contents": 6, "state-dicts": 6, "journals": 30}  # networks are built, disks waited for
+USUAL = 60
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -94,9 +94,9 @@ def test_what_takes_too_long_is_stopped_whatever_it_catches() -> None:
 
 def test_values_change_in_one_place_of_a_copy() -> None:
     value = {"a": [1, {"b": 2}], "c": "d"}
-    changed = [mutated_tree(value, Random(number)) for number in range(200)]
+    changed = [mutated_tree(value, Random(number)) for number in range(100)]
     assert value == {"a": [1, {"b": 2}], "c": "d"}
-    assert sum(other != value for other in changed) > 150
+    assert sum(other != value for other in changed) > 75
     assert any(isinstance(other, dict) and other.get("a") != value["a"] for other in changed)
     assert any(isinstance(other, dict) and set(other) != set(value) for other in changed)
 
@@ -104,5 +104,5 @@ def test_values_change_in_one_place_of_a_copy() -> None:
 @pytest.mark.parametrize("name", ["a.txt", "a.json", "a.bin"])
 def test_files_change(name: str) -> None:
     content = b'{"image": "a.jpg", "width": 24}\n' * 4
-    changed = {mutated(name, content, [content[::-1]], Random(number)) for number in range(100)}
-    assert len(changed - {content}) > 80
+    changed = {mutated(name, content, [content[::-1]], Random(number)) for number in range(40)}
+    assert len(changed - {content}) > 30

@@ -79,7 +79,7 @@ ODD_WORDS = (
         "\ufeff",
     ),
 )
-NESTED = ("[" * 100_000, '{"a":' * 50_000, '{"batch": ' * 50_000, "<annotation>" * 50_000, "(" * 5_000)
+NESTED = ("[" * 20_000, '{"a":' * 10_000, '{"batch": ' * 10_000, "<annotation>" * 10_000, "(" * 5_000)
 DOCTYPES = (
     '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]>',
     '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',

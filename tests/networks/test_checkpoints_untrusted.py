@@ -338,7 +338,7 @@ def test_what_stands_beside_the_weights_is_plain(path: Path) -> None:
     content = torch.load(path, weights_only=True)
     inside_itself: dict[str, object] = {}
     inside_itself["again"] = inside_itself
-    for name in ("options", "recipe", "data"):
+    for name in ("preprocessing", "options", "recipe", "data"):
         for odd in (inside_itself, {"a": torch.zeros(2)}, {"b": [{1, 2}]}):
             torch.save({**content, name: odd}, path)
             assert f"its '{name}' holds more than plain values" in refused(path)

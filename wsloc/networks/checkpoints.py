@@ -192,7 +192,7 @@ def _checkpoint(content: dict[str, Any]) -> Checkpoint:
         method=taken("method", str),
         backbone=taken("backbone", str),
         classes=classes,
-        preprocessing=Preprocessing.from_dict(taken("preprocessing", dict)),
+        preprocessing=Preprocessing.from_dict(plain("preprocessing")),
         weights=checked_weights(taken("weights", dict)),
         task=content["task"],
         options=plain("options"),
