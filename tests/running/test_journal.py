@@ -207,3 +207,22 @@ def test_a_journal_that_shrinks_is_noticed(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="cannot read"):
         list(copy_lines(entries))
+
+
+def test_another_process_reads_what_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "rank-0.jsonl", []
+    with Journal(path) as journal:
+        journal.write(4, lines("a"))
+        journal.close_batch({})
+        monkeypatch.setattr(os, "fsync", synced.append)
+        journal.sync()
+        assert len(synced) == 1
+        assert [entry.batch for entry in read_entries(path)] == [4]
+        monkeypatch.setattr(os, "fsync", _no_space)
+        with pytest.raises(OutputError, match=r"cannot write .*: No space left"):
+            journal.sync()
+        monkeypatch.undo()
+
+
+def _no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
