@@ -162,6 +162,17 @@ def write_both(folder: Path, words: str) -> None:
         write_text(temporary / "b.txt", words)
 
 
+def test_the_folder_that_a_killed_process_left_goes(tmp_path: Path) -> None:
+    left, own = tmp_path / ".999999999.partial", tmp_path / f".{os.getpid()}.partial"
+    for folder in (left, own):
+        folder.mkdir()
+        (folder / "report.json").write_text("{")
+    other = tmp_path / "partial"
+    other.mkdir()
+    remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["partial"]
+
+
 def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:
     for words in ("old", "new"):
         write_both(tmp_path / "folder", words)

@@ -136,6 +136,7 @@ def evaluate_into(
         joined = run.score_share(work, progress.add)
         if not work.wait_for_all(progress.look):
             return None
+        progress.look()
         try:
             evaluation = run.evaluation(joined())
         except DataError:  # of all images together: to go on would find the same

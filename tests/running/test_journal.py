@@ -234,5 +234,27 @@ def test_lines_that_cannot_be_parsed_are_torn_ones(tmp_path: Path, line: bytes) 
     path.write_bytes(content + line + b"\n")
     assert len(list(read_entries(path))) == 3
     assert list(read_images(path)) == ["a", "b", "c", "d", "e"]
-    with Journal(path):
-        assert content.startswith(path.read_bytes())
+    with Journal(path) as journal:  # which goes on behind it
+        journal.write(9, lines("d"))
+        journal.close_batch({})
+    assert [entry.batch for entry in read_entries(path)] == [4, 7, 2, 9]
+    assert list(read_images(path)) == ["a", "b", "c", "d", "e", "d"]
+
+
+def test_another_process_reads_what_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced = tmp_path / "rank-0.jsonl", []
+    with Journal(path) as journal:
+        journal.write(4, lines("a"))
+        journal.close_batch({})
+        monkeypatch.setattr(os, "fsync", synced.append)
+        journal.sync()
+        assert len(synced) == 1
+        assert [entry.batch for entry in read_entries(path)] == [4]
+        monkeypatch.setattr(os, "fsync", _no_space)
+        with pytest.raises(OutputError, match=r"cannot write .*: No space left"):
+            journal.sync()
+        monkeypatch.undo()
+
+
+def _no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -303,3 +303,21 @@ def test_processes_need_a_drive_that_they_share(tmp_path: Path, monkeypatch: pyt
     second.tell("ready")
     with open_all(tmp_path / "here", ranks=first), pytest.raises(RunError, match=words), elsewhere:
         pass
+
+
+def test_processes_meet_in_the_middle_and_read_what_all_have_done(tmp_path: Path) -> None:
+    found: dict[int, list[int]] = {}
+
+    def go(ranks: Ranks) -> None:
+        with open_all(tmp_path, ranks=ranks) as work:
+            for number in work.todo[:1]:
+                do(work, number)
+            work.meet("middle")
+            found[ranks.rank] = [entry.batch for entry in work.entries(range(3))]
+
+    threads = [threading.Thread(target=go, args=(ranks,)) for ranks in fake_ranks(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {rank: [0, 1, 2] for rank in range(3)}
