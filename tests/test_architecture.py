@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "wsloc"
 FLOORS = (
     ("errors",),
     ("records", "files", "signals", "words"),
+    ("running",),
     ("inputs",),
     ("networks",),
     ("methods",),
@@ -22,8 +23,10 @@ FLOORS = (
     ("request", "choice"),
     ("views",),
     ("localizer",),
+    ("image_run",),
     ("evaluation", "seeding", "training"),
     ("loader", "runner", "seeder", "evaluator", "trainer"),
+    ("merger",),
     ("cli",),
 )
 HEIGHT = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

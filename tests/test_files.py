@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.files import remove_abandoned, replacing, replacing_together, write_bytes, write_text
+from wsloc.files import (
+    lock_file,
+    remove_abandoned,
+    replacing,
+    replacing_together,
+    sync_folder,
+    write_bytes,
+    write_pieces,
+    write_text,
+)
 
 
 def test_text_and_bytes_are_written(tmp_path: Path) -> None:
@@ -20,7 +29,9 @@ def test_text_and_bytes_are_written(tmp_path: Path) -> None:
     write_bytes(tmp_path / "b.bin", b"\x00\xff")
     write_bytes(tmp_path / "b.bin", b"\x01")
     assert (tmp_path / "b.bin").read_bytes() == b"\x01"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "new"]
+    write_pieces(tmp_path / "c.bin", iter([b"a", b"b\n"]))
+    assert (tmp_path / "c.bin").read_bytes() == b"ab\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "c.bin", "new"]
 
 
 def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
@@ -180,3 +191,57 @@ def test_together_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot write to .*file"):
         write_both(tmp_path / "file", "new")
+
+
+def test_folders_are_synced_where_that_can_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    sync_folder(tmp_path)
+    assert len(synced) == 1
+    with pytest.raises(OSError, match="Bad file descriptor"):  # it was closed
+        os.fstat(synced[0])
+    sync_folder(tmp_path / "gone")
+    assert len(synced) == 1
+
+
+def test_a_lock_is_one_processs_own_and_goes_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from wsloc.files import lock_file\n"
+        "with open(sys.argv[1], 'ab') as stream:\n"
+        "    print(lock_file(stream), flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "lock")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with (tmp_path / "lock").open("ab") as stream:
+        assert lock_file(stream)
+        with start() as other:
+            assert other.communicate()[0] == "False\n"
+    with start() as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        other.kill()
+    with (tmp_path / "lock").open("ab") as stream:
+        assert lock_file(stream)
+
+
+@pytest.mark.parametrize(("code", "locked"), [("EAGAIN", False), ("EACCES", False), ("ENOLCK", True)])
+def test_drives_without_locks_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, locked: bool
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with (tmp_path / "lock").open("ab") as stream:
+        assert lock_file(stream) is locked

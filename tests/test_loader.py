@@ -299,3 +299,21 @@ def test_small_modules_have_no_smallest_input() -> None:
         Classifier(Tiny().trunk), target_layer="0", preprocessing=Preprocessing(image_size=4)
     )
     assert localizer.localize(picture()).map == "gradcam"
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "words"),
+    [
+        ("ep", {"ramp": None}, r"damaged\.pt is damaged: its options are none of the method ep"),
+        ("bew", {"layers": "two"}, r"damaged\.pt is damaged: its options are none of the method bew"),
+        ("bew", {"layers": 7}, r"damaged\.pt: .*layers"),
+        ("ep", {"tomorrow's": 1}, r"damaged\.pt: unknown option"),
+    ],
+)
+def test_options_of_a_checkpoint_that_make_no_sense(
+    make_checkpoint: Callable[..., Path], tmp_path: Path, method: str, options: dict[str, Any], words: str
+) -> None:
+    content = torch.load(make_checkpoint(method), weights_only=True)
+    torch.save({**content, "options": options}, tmp_path / "damaged.pt")
+    with pytest.raises((CheckpointError, UnsupportedError), match=words):
+        wsloc.load(tmp_path / "damaged.pt", device="cpu")

@@ -3,7 +3,9 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,15 @@ import pytest
 from PIL import Image
 
 from tests.example_localizers import tiny_localizer
-from wsloc.errors import OutputError, UnsupportedError, UsageError
+from wsloc.errors import ImageError, OutputError, UnsupportedError, UsageError
+from wsloc.inputs import images, loading
 from wsloc.inputs.images import find_images
 from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Failure, Localization
 from wsloc.request import Request
 from wsloc.runner import ALL_FORMATS, RunOptions, RunSummary, run_boxes
+from wsloc.running.shards import Shard
+from wsloc.running.unfinished import logged_images
 
 if TYPE_CHECKING:
     from wsloc.localizer import Localizer
@@ -29,13 +34,57 @@ IMAGES = ("a/star.png", "a/tall.png", "b/fish.jpg", "key.png")
 def run(
     localizer: Localizer, images: Path, folder: Path, request: Request | None = None, **options: Any
 ) -> RunSummary:
-    return run_boxes(localizer, find_images([images]), request or Request(), RunOptions(folder, **options))
+    summary = run_boxes(localizer, find_images([images]), request or Request(), RunOptions(folder, **options))
+    assert summary is not None
+    return summary
 
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every file below, by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """The same, the manifest without what differs between two runs."""
+    found: dict[str, Any] = content(folder)
+    manifest = json.loads(found["manifest.json"])
+    del manifest["started"], manifest["seconds"]
+    return {name: value for name, value in found.items() if "unbroken" not in name} | {
+        "manifest.json": manifest
+    }
+
+
+def interrupted(localizer: Localizer, images: Path, folder: Path, *, after: int, **options: Any) -> None:
+    """A run in batches of one that Ctrl-C ends after some images."""
+    done: list[int] = []
+
+    def interrupt(images: int) -> None:
+        done.append(images)
+        if len(done) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_boxes(
+            localizer,
+            find_images([images]),
+            Request(),
+            RunOptions(folder, batch_size=1, **options),
+            interrupt,
+        )
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are decoded from now on."""
+    names: list[str] = []
+
+    def decode(path: Path) -> Image.Image:
+        names.append(path.name)
+        return images.decode(path)
+
+    monkeypatch.setattr(loading, "decode", decode)
+    return names
 
 
 def with_bad_image(scenes: Path, folder: Path) -> Path:
@@ -90,7 +139,7 @@ def test_the_same_again_byte_for_byte(ep: Localizer, scenes: Path, tmp_path: Pat
 def test_only_what_is_asked_for(ep: Localizer, scenes: Path, tmp_path: Path) -> None:
     run(ep, scenes, tmp_path, overlays=False)
     assert set(content(tmp_path)) == {"predictions.jsonl", "manifest.json"}
-    run(ep, scenes, tmp_path, overlays=False, formats=("npz",))
+    run(ep, scenes, tmp_path, overlays=False, formats=("npz",), overwrite=True)
     assert set(content(tmp_path)) == {
         "predictions.jsonl",
         "manifest.json",
@@ -109,19 +158,23 @@ def test_what_an_earlier_run_left_is_removed_and_nothing_else(
         (out / name).write_text("mine")
     fewer.mkdir()
     shutil.copy(scenes / "key.png", fewer)
-    run(ep, fewer, out)
+    run(ep, fewer, out, overwrite=True)
     assert set(content(out)) == {"predictions.jsonl", "manifest.json", "overlays/key.png.jpg", *theirs}
     assert all((out / name).read_text() == "mine" for name in theirs)
     assert not (out / "voc").exists()
     assert not (out / "overlays/b").exists()
 
 
-def test_an_interrupted_run_is_cleared_too(ep: Localizer, scenes: Path, tmp_path: Path) -> None:
-    run(ep, scenes, tmp_path)
-    (tmp_path / "predictions.jsonl").rename(tmp_path / "predictions.jsonl.partial")
+@pytest.mark.parametrize("version", ["this", "0.1"])
+def test_an_interrupted_run_is_cleared_too(ep: Localizer, scenes: Path, tmp_path: Path, version: str) -> None:
+    if version == "this":
+        interrupted(ep, scenes, tmp_path, after=3)
+    else:
+        run(ep, scenes, tmp_path)
+        (tmp_path / "predictions.jsonl").rename(tmp_path / "predictions.jsonl.partial")
     (tmp_path / "b").mkdir()
     shutil.copy(scenes / "key.png", tmp_path / "b")
-    run(ep, tmp_path / "b", tmp_path)
+    run(ep, tmp_path / "b", tmp_path, overwrite=True)
     names = {"predictions.jsonl", "manifest.json", "overlays/key.png.jpg", "b/key.png"}
     assert set(content(tmp_path)) == names
 
@@ -146,7 +199,10 @@ def test_a_strange_log_in_the_folder_does_no_harm(
     out = images / "b/out"  # from its overlays, ../../a/star.png would be an input
     out.mkdir()
     (out / "predictions.jsonl").write_bytes(log)
-    run(ep, scenes, out)
+    with pytest.raises(UsageError, match="holds results of a run whose arguments are not known: give --over"):
+        run(ep, scenes, out)
+    assert (out / "predictions.jsonl").read_bytes() == log
+    run(ep, scenes, out, overwrite=True)
     assert len(list(read_predictions(out / "predictions.jsonl"))) == 4
     assert (images / "a/star.png").exists()
 
@@ -156,6 +212,7 @@ def test_failures_are_counted_and_the_run_goes_on(ep: Localizer, scenes: Path, t
     done: list[int] = []
     files = find_images([images])
     summary = run_boxes(ep, files, Request(), RunOptions(tmp_path / "out", batch_size=2), done.append)
+    assert summary is not None
     assert done == [2, 2, 1]
     (failure,) = summary.failures
     assert failure.image == "a/bad.jpg"
@@ -184,10 +241,11 @@ def test_maps_that_say_nothing_are_counted(scenes: Path, tmp_path: Path) -> None
     from wsloc.inputs.preprocessing import Preprocessing
 
     one_cell = tiny_localizer(preprocessing=Preprocessing(image_size=2))
-    assert run(one_cell, scenes, tmp_path, Request(map="entropy")).flat == 4
-    assert run(one_cell, scenes, tmp_path, Request(map="entropy-class"), overlays=False).flat == 4
+    assert run(one_cell, scenes, tmp_path / "1", Request(map="entropy")).flat == 4
+    assert run(one_cell, scenes, tmp_path / "1", Request(map="entropy")).flat == 4  # nothing left to do
+    assert run(one_cell, scenes, tmp_path / "2", Request(map="entropy-class"), overlays=False).flat == 4
     larger = tiny_localizer()
-    summary = run(larger, scenes, tmp_path, Request(map="entropy"))
+    summary = run(larger, scenes, tmp_path / "3", Request(map="entropy"))
     assert (summary.flat, summary.without_mass) == (0, 0)
 
 
@@ -263,23 +321,155 @@ def test_a_full_disk_ends_the_run_with_whole_lines(
         run(ep, scenes, tmp_path, formats=("npz",), batch_size=1)
     assert not (tmp_path / "predictions.jsonl").exists()
     assert not (tmp_path / "manifest.json").exists()
-    lines = list(read_predictions(tmp_path / "predictions.jsonl.partial"))
-    assert [line.image for line in lines][:3] == list(IMAGES[:3])
+    assert list(logged_images(tmp_path))[:3] == list(IMAGES[:3])
     assert len(written) in (2, 3)
     assert not [path for path in content(tmp_path) if ".partial." in path]
+    monkeypatch.undo()
+    run(ep, scenes, tmp_path, formats=("npz",), batch_size=1)
+    run(ep, scenes, tmp_path / "unbroken", formats=("npz",), batch_size=1)
+    assert results(tmp_path) == results(tmp_path / "unbroken")
 
 
 def test_an_interrupt_keeps_what_is_done(ep: Localizer, scenes: Path, tmp_path: Path) -> None:
-    def interrupt(_done: int) -> None:
-        raise KeyboardInterrupt
-
-    files = find_images([scenes])
-    options = RunOptions(tmp_path, batch_size=1, workers=2)
-    with pytest.raises(KeyboardInterrupt):
-        run_boxes(ep, files, Request(), options, interrupt)
-    assert [line.image for line in read_predictions(tmp_path / "predictions.jsonl.partial")] == [IMAGES[0]]
+    interrupted(ep, scenes, tmp_path, after=1, workers=2)
+    assert list(logged_images(tmp_path)) == [IMAGES[0]]
     assert [path for path in content(tmp_path) if "overlays" in path] == [f"overlays/{IMAGES[0]}.jpg"]
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_an_interrupted_run_is_gone_on_with(
+    ep: Localizer, scenes: Path, tmp_path: Path, after: int, decoded: list[str]
+) -> None:
+    """What is done is not done again, but for the batch whose mark is missing; all bytes are the same."""
+    out = tmp_path / "out"
+    interrupted(ep, scenes, out, after=after, formats=ALL_FORMATS)
+    decoded.clear()
+    summary = run(ep, scenes, out, formats=ALL_FORMATS, batch_size=1)
+    assert decoded == [Path(image).name for image in IMAGES[after - 1 :]]
+    assert (summary.images, summary.skipped) == (4, after - 1)
+    run(ep, scenes, tmp_path / "unbroken", formats=ALL_FORMATS, batch_size=1)
+    assert results(out) == results(tmp_path / "unbroken")
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        path.name for path in (tmp_path / "unbroken").iterdir()
+    )
+
+
+def test_what_counts_is_told_by_the_refusal(ep: Localizer, scenes: Path, tmp_path: Path) -> None:
+    interrupted(ep, scenes, tmp_path, after=2)
+    before = content(tmp_path)
+    for request, options, words in (
+        (Request(map="cam"), {}, "map (entropy-class there, cam here)"),
+        (Request(mass=0.9), {}, "mass (0.98 there, 0.9 here)"),
+        (Request(), {"batch_size": 2}, "batch size (1 there, 2 here)"),
+        (Request(), {"overlays": False}, "overlays (True there, False here)"),
+        (Request(), {"formats": ("csv",)}, "formats (jsonl there, csv,jsonl here)"),
+        (Request(), {"shard": Shard(1, 2)}, "shard (None there, 1/2 here)"),
+        (Request(classes={"key.png": (1,)}), {}, "classes (1 there, None here), labels (None there, "),
+        (Request(), {"arguments": {"random_seed": 3}}, "random seed (None there, 3 here)"),
+        (Request(), {"arguments": {"weights": "none"}}, "weights (None there, none here)"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            run(ep, scenes, tmp_path, request, **{"batch_size": 1, **options})
+        assert f"holds an interrupted run with other arguments, {words}" in str(caught.value).replace(
+            "box (mass there, threshold here), ", ""
+        )
+    with pytest.raises(UsageError, match=r"arguments, images \(4 there, 2 here\): give the same to go on"):
+        run(ep, scenes / "a", tmp_path, batch_size=1)
+    with pytest.raises(UsageError, match=r"other arguments, .*network classes|model \("):
+        run(tiny_localizer(), scenes, tmp_path, batch_size=1)
+    assert content(tmp_path) == before
+    again = run(ep, scenes, tmp_path, batch_size=1, workers=2, arguments={"workers": 2, "quiet": True})
+    assert again.skipped == 1
+
+
+def test_a_complete_run_is_not_done_again(
+    ep: Localizer, scenes: Path, tmp_path: Path, decoded: list[str]
+) -> None:
+    images, out = with_bad_image(scenes, tmp_path / "images"), tmp_path / "out"
+    first = run(ep, images, out, formats=("csv", "npz"))
+    before = content(out)
+    decoded.clear()
+    again = run(ep, images, out, formats=("csv", "npz"))
+    assert decoded == []
+    assert content(out) == before
+    assert (first.skipped, again.skipped) == (0, 5)
+    assert replace(again, skipped=0, seconds=first.seconds) == first
+    with pytest.raises(
+        UsageError, match=r"holds the results of another run, formats \(csv,jsonl,npz there, "
+    ):
+        run(ep, images, out)
+    assert content(out) == before
+    assert run(ep, images, out, formats=("csv", "npz"), overwrite=True).skipped == 0
+    assert len(decoded) == 5
+
+
+@pytest.mark.parametrize("name", ["overlays/key.png.jpg", "maps/a/star.png.npz", "predictions.csv", "image"])
+def test_a_complete_run_is_done_again_where_it_is_not_whole(
+    ep: Localizer, scenes: Path, tmp_path: Path, name: str
+) -> None:
+    """A file of it is gone, or an image has changed since."""
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(scenes, images)
+    run(ep, images, out, formats=("csv", "npz"))
+    before = results(out)
+    if name == "image":
+        os.utime(images / "key.png", (time.time() + 10, time.time() + 10))
+    else:
+        (out / name).unlink()
+    assert run(ep, images, out, formats=("csv", "npz")).skipped == 0
+    assert results(out) == before
+
+
+def test_images_whose_folder_vanishes_are_not_taken_for_damaged(
+    ep: Localizer, scenes: Path, tmp_path: Path
+) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(scenes, images)
+
+    def pull(_done: int) -> None:
+        (images / "a").rename(tmp_path / "elsewhere")
+
+    options = RunOptions(out, batch_size=1)
+    with pytest.raises(ImageError, match=r"the folder .*images/a is no longer there: bring it back, and run"):
+        run_boxes(ep, find_images([images]), Request(), options, pull)
+    (tmp_path / "elsewhere").rename(images / "a")
+    assert run(ep, images, out, batch_size=1).failures == ()
+
+
+@pytest.mark.parametrize("what", ["folder", "permission"])
+def test_an_output_folder_that_changes_under_a_run_is_one_line(
+    ep: Localizer, scenes: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def change(_done: int) -> None:
+        if what == "folder":
+            out.rename(tmp_path / "elsewhere")
+        else:  # whoever runs the tests may be allowed everything
+            monkeypatch.setattr(os, "fsync", refuse)
+
+    def refuse(_descriptor: int) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    words = "No such file or directory" if what == "folder" else "Permission denied"
+    with pytest.raises(OutputError, match=rf"cannot write .*: {words}"):
+        run_boxes(ep, find_images([scenes]), Request(), RunOptions(out, batch_size=1), change)
+
+
+def test_labels_are_those_of_the_whole_list_in_every_shard(
+    ep: Localizer, scenes: Path, tmp_path: Path
+) -> None:
+    """`x.png` names no image of its own once `b/x.png` is there, be they in different shards."""
+    images = tmp_path / "images"
+    for name in ("a/x.png", "b/x.png"):
+        (images / name).parent.mkdir(parents=True)
+        shutil.copy(scenes / "key.png", images / name)
+    for number in (1, 2):
+        shard = {"shard": Shard(number, 2), "batch_size": 1}
+        summary = run(ep, images, tmp_path / f"{number}", Request(classes={"x.png": (1,)}), **shard)
+        assert len(summary.failures) == 1
+        assert summary.failures[0].error.endswith("the labels file has no label for it")
 
 
 def test_long_and_strange_ids_stay_inside_the_folder(ep: Localizer, scenes: Path, tmp_path: Path) -> None:
@@ -292,5 +482,5 @@ def test_long_and_strange_ids_stay_inside_the_folder(ep: Localizer, scenes: Path
     assert summary.failures == ()
     assert {record.image for record in summary.first} == set(names)
     assert len(list((tmp_path / "out/overlays").iterdir())) == 4
-    run(ep, scenes, tmp_path / "out")
+    run(ep, scenes, tmp_path / "out", overwrite=True)
     assert {path.name for path in (tmp_path / "out/overlays").iterdir()} == {"a", "b", "key.png.jpg"}

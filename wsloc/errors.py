@@ -7,6 +7,7 @@
     ├── UnsupportedError  a network and a map, or an option and a map, that do not go together
     ├── MapError          an activation map that no region can be taken from (NaN, negative, wrong shape)
     ├── OutputError       a place that results cannot be written to
+    ├── RunError          a run that cannot go on: a process of it is gone, or shards that do not fit together
     ├── TrainingError     a training that cannot start or go on
     └── UsageError        options that do not go together (exit code 2)
 
@@ -41,6 +42,10 @@ class MapError(WslocError):
 
 class OutputError(WslocError):
     """A place that results cannot be written to; names the path."""
+
+
+class RunError(WslocError):
+    """A run that cannot go on: a process of it is gone, or its shards do not fit together."""
 
 
 class TrainingError(WslocError):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import sys
 from contextlib import contextmanager, suppress
 from shutil import rmtree
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from wsloc.errors import OutputError
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
-_TEMPORARY = re.compile(r"\..*\.([1-9]\d*)\.partial(?:\.[^.]*)?")
+_TEMPORARY = re.compile(r"\.(?:.*\.)?([1-9]\d*)\.partial(?:\.[^.]*)?")
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files that `replacing` left in a folder because its process was killed.
+    """Remove what `replacing` and `replacing_together` left in a folder because their process was killed.
 
     Those of living processes stay, unless they are of another user: then the number has gone to a stranger.
     """
@@ -56,7 +61,11 @@ def remove_abandoned(folder: Path) -> None:
         return
     for path in folder.iterdir():
         found = _TEMPORARY.fullmatch(path.name)
-        if found is not None and not _is_alive(int(found[1])):
+        if found is None or _is_alive(int(found[1])):
+            continue
+        if path.is_dir():
+            rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 
@@ -122,6 +131,30 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
+def sync_folder(folder: Path) -> None:
+    """Have the names of a folder's files on disk, where the system can do that: renames survive a power loss."""
+    with suppress(OSError):  # Windows and some network drives have no such thing
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def lock_file(stream: IO[Any]) -> bool:
+    """Keep a file, open for writing, from other processes until it is closed; False if one of them has it.
+
+    The lock goes with the process, and is not its children's. True where the system or the drive has no locks.
+    """
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN)
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, whole or not at all.
 
@@ -140,3 +173,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write bytes that need not be in memory together, whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        stream.writelines(pieces)

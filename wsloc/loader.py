@@ -182,7 +182,14 @@ def _from_checkpoint(path: Path, place: torch.device) -> Localizer:
             f"({', '.join(METHODS)}): use a newer one"
         )
     method = METHODS[checkpoint.method]
-    network = method.build(checkpoint.backbone, len(checkpoint.classes), checkpoint.options)
+    try:
+        network = method.build(checkpoint.backbone, len(checkpoint.classes), checkpoint.options)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{path}: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its options are none of the method {checkpoint.method} ({error})"
+        ) from error
     try:
         network.model.load_state_dict(prepare_state(network.model, checkpoint.weights))
     except RuntimeError as error:

@@ -140,9 +140,7 @@ class Localizer:
         found: list[Localization] = []
         for start in range(0, len(pictures), batch_size):
             numbered = enumerate(pictures[start : start + batch_size], start)
-            batch = [
-                load_picture(picture, f"image-{number}", self.preprocessing) for number, picture in numbered
-            ]
+            batch = [load_picture(shown, f"image-{n}", self.preprocessing) for n, shown in numbered]
             for record in self.localize_batch(batch, request):
                 if isinstance(record, Failure):
                     raise ImageError(record.error)
@@ -157,17 +155,17 @@ class Localizer:
         batch_size: int = 16,
         workers: int = 0,
         with_pictures: bool = False,
+        batches: Sequence[int] | None = None,
     ) -> Generator[list[Localization | Failure], None, None]:
         """The records of image files, batch by batch, in their order; an image that fails is a `Failure`.
-
-        Worker processes end with the generator: close it if it is not used up.
 
         Args:
             files: what to read.
             request: what is asked of each image.
             batch_size: images that go through the network at once.
-            workers: processes that decode and resize; 0 does it in this one.
+            workers: processes that decode and resize, until the generator ends or is closed; 0: this one does it.
             with_pictures: whether records keep the picture for an overlay.
+            batches: numbers, from 0, of those that are wanted; None for all.
 
         Raises:
             UnsupportedError: as `check`.
@@ -175,14 +173,15 @@ class Localizer:
         """
         self.check(request)
         request = request.matched([file.image for file in files])
-        batches = load_batches(
+        loaded = load_batches(
             files,
             self.preprocessing,
             batch_size=batch_size,
             workers=workers if len(files) > batch_size else 0,  # nothing to read ahead
             with_picture=with_pictures,
+            numbers=batches,
         )
-        return (self.localize_batch(batch, request) for batch in batches)
+        return (self.localize_batch(batch, request) for batch in loaded)
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""

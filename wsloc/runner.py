@@ -2,65 +2,58 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING
 
 from wsloc.errors import UsageError
+from wsloc.image_run import ImageRun, ImageRunOptions
+from wsloc.outputs.boxes_layout import BOXES, kinds_of_boxes
 from wsloc.outputs.draws import draws_sheet
-from wsloc.outputs.earlier_run import clear_earlier_run
-from wsloc.outputs.formats import CHECKS, FORMATS
-from wsloc.outputs.manifest import write_manifest
+from wsloc.outputs.formats import CHECKS, FORMATS, write_formats
+from wsloc.outputs.manifest import NAME as MANIFEST
+from wsloc.outputs.manifest import read_manifest
 from wsloc.outputs.maps import save_maps
 from wsloc.outputs.overlays import save_overlay
-from wsloc.outputs.paths import output_path
-from wsloc.outputs.predictions import PredictionLog, read_predictions
+from wsloc.outputs.predictions import NAME as PREDICTIONS
+from wsloc.outputs.predictions import record_line, write_predictions
+from wsloc.outputs.run_results import RunResults
+from wsloc.outputs.tally import tally_records
 from wsloc.records import Failure, Localization
+from wsloc.running.carrying import Clock, carry_out
+from wsloc.running.identity import digest
+from wsloc.running.journal import copy_lines
+from wsloc.running.recording import record_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from wsloc.localizer import Localizer
+    from wsloc.outputs.predictions import Record
     from wsloc.records import ImageFile
     from wsloc.request import Request
+    from wsloc.running.identity import Identity
+    from wsloc.running.ranks import Ranks
+    from wsloc.running.recording import Progress
+    from wsloc.running.unfinished import Work
 
 ALL_FORMATS = ("jsonl", *FORMATS, "npz")
-WRITERS = 2  # threads that draw and encode beside the network; both release Python's lock
 FLAT = 1e-6  # relative spread below which a map says nothing of where
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is carried out; nothing here changes a box.
-
-    Attributes:
-        folder: where the results go.
-        formats: of `ALL_FORMATS`; jsonl is always written.
-        overlays: whether to draw the pictures.
-        batch_size: images through the network at once.
-        workers: processes that decode and resize.
-        arguments: of the command, for the manifest.
-        checkpoint: the weights file, for the manifest; None where no file was read.
-        model: the model's name, for the manifest.
+class RunOptions(ImageRunOptions):
+    """How boxes are written; as `ImageRunOptions`, with formats of `ALL_FORMATS`, of which jsonl is always written.
 
     Raises:
         UsageError: if a format is not known.
     """
 
-    folder: Path
     formats: tuple[str, ...] = ("jsonl",)
     overlays: bool = True
-    batch_size: int = 16
-    workers: int = 0
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    model: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in ALL_FORMATS]
@@ -74,21 +67,25 @@ class RunSummary:
 
     Attributes:
         images: how many were asked for.
+        skipped: how many of them were done before.
         failures: those that could not be used.
         classes: how many images have each class name as their best prediction, most frequent first.
         first: the first few records, for a table.
         without_mass: images whose map was empty, so that the box is the whole image.
         flat: images whose map has one value everywhere (a grid of 1 x 1, a blank picture).
-        seconds: of the whole run.
+        map: name of the activation map.
+        seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
     """
 
     images: int
+    skipped: int
     failures: tuple[Failure, ...]
     classes: dict[str, int]
     first: tuple[Localization, ...]
     without_mass: int
     flat: int
+    map: str
     seconds: float
     manifest: Path
 
@@ -99,126 +96,152 @@ def run_boxes(
     request: Request,
     options: RunOptions,
     on_batch: Callable[[int], None] | None = None,
-) -> RunSummary:
+    *,
+    ranks: Ranks | None = None,
+) -> RunSummary | None:
     """Localize every image and write predictions, overlays, maps and the manifest.
 
-    Memory does not grow with the number of images. wsloc's own files of an earlier run in the folder are
-    replaced, other files are left.
+    Memory does not grow with the number of images. A run that was interrupted in this folder is gone on with, one that
+    is complete and whole is not done again; files that are not wsloc's are left.
 
     Args:
         localizer: from `wsloc.load`.
-        files: the images.
+        files: the images, those of other shards too: batches are cut from all of them.
         request: what is asked of each.
         options: how to run.
-        on_batch: called with the number of images done since the last call.
+        on_batch: called with the number of images done, by any process, since the last call.
+        ranks: this process among those of the run; None for the only one.
+
+    Returns:
+        What the run came to; None in a process that does not lead.
 
     Raises:
+        UsageError: if the folder holds another run, and is not to be overwritten.
         OutputError: if something cannot be written, or two images would share a file.
         UnsupportedError: if the network and the map do not go together, or a batch does not fit into memory.
+        ImageError: if the folder of the images vanishes, or a process that decodes is killed.
+        RunError: if another process of the run is gone.
     """
-    started, clock = datetime.now(UTC), time.perf_counter()
+    clock = Clock()
     localizer.check(request)
     for name in set(options.formats) & set(CHECKS):
         CHECKS[name](lambda: (file.image for file in files), options.folder)
-    clear_earlier_run(options.folder)
-    tally = _Tally()
-    records_of_batches = localizer.localize_files(
-        files,
-        request,
-        batch_size=options.batch_size,
-        workers=options.workers,
-        with_pictures=options.overlays or request.show_draws > 0,
-    )
-    with (
-        PredictionLog(options.folder) as log,
-        ThreadPoolExecutor(WRITERS) as pool,
-        closing(records_of_batches) as batches,
-    ):
-        drawn: list[Future[None]] = []
-        for records in batches:
-            for job in drawn:  # at most one batch of pictures waits to be drawn
-                job.result()
-            # Lines first: what the log does not know, the next run in this folder would not remove.
-            for record in records:
-                log.write(record)
-                tally.add(record)
-            drawn = [
-                pool.submit(_write_pictures, localizer, record, options)
-                for record in records
-                if isinstance(record, Localization)
-            ]
-            if on_batch is not None:
-                on_batch(len(records))
-        for job in drawn:
-            job.result()
-    for name in options.formats:
-        if name in FORMATS:
-            FORMATS[name](lambda: read_predictions(log.path), localizer.classes, options.folder)
-    seconds = time.perf_counter() - clock
-    manifest = write_manifest(
+    run = _Run(localizer, files, options, request.matched([file.image for file in files]))
+    identity = run.identity()
+    skipped = carry_out(
         options.folder,
-        arguments=options.arguments,
-        checkpoint=options.checkpoint,
-        model=options.model,
-        device=str(localizer.device),
-        images=len(files),
-        failures=tally.failures,
-        started=started,
-        seconds=seconds,
+        identity,
+        RunResults(BOXES, options.folder, run.own_files, kinds_of_boxes(identity)),
+        batches=run.batches,
+        record=run.localize,
+        join=partial(run.join, clock),
+        on_batch=on_batch,
+        ranks=ranks,
+        overwrite=options.overwrite,
     )
-    return tally.summary(len(files), seconds, manifest)
+    return None if skipped is None else summarize(options.folder, skipped=skipped, seconds=clock.seconds)
 
 
-class _Tally:
-    """What is counted as records go by."""
+def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
+    """The summary of the complete run in a folder.
 
-    SHOWN = 20
+    Args:
+        folder: of the results.
+        skipped: how many images were done before.
+        seconds: that the others took.
 
-    def __init__(self) -> None:
-        self.failures: list[Failure] = []
-        self.classes: Counter[str] = Counter()
-        self.first: list[Localization] = []
-        self.without_mass = 0
-        self.flat = 0
+    Raises:
+        DataError: if the predictions cannot be read.
+    """
+    found, manifest = tally_records(folder / PREDICTIONS), read_manifest(folder) or {}
+    return RunSummary(
+        images=found.images,
+        skipped=skipped,
+        failures=tuple(found.failures),
+        classes=dict(found.classes.most_common()),
+        first=tuple(found.first),
+        without_mass=found.without_mass,
+        flat=manifest.get("tallies", {}).get("flat", 0),
+        map=manifest.get("run", {}).get("map", ""),
+        seconds=seconds,
+        manifest=folder / MANIFEST,
+    )
 
-    def add(self, record: Localization | Failure) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Run(ImageRun):
+    """What one process does of a run; the request's labels are by the ids of `files`, which are all images."""
+
+    request: Request
+
+    def identity(self) -> Identity:
+        """What decides the bytes that the run writes, to know it again."""
+        request, classes = self.request, self.request.classes
+        name, kind = self.localizer.kind(request)
+        labels = classes if isinstance(classes, Mapping) else None
+        entries = {item.name: getattr(request, item.name) for item in fields(request)}
+        entries |= {
+            "map": name,
+            "box": request.box or kind.box_rule,
+            "classes": None if labels is not None else classes,
+            "labels": None if labels is None else digest(f"{k}:{v}" for k, v in sorted(labels.items())),
+            "formats": ",".join(sorted({*self.options.formats, "jsonl"})),
+        }
+        return self.network_identity("boxes", **entries)
+
+    def localize(self, work: Work, progress: Progress) -> None:
+        """Do the batches of this process."""
+        with closing(
+            self.localizer.localize_files(
+                self.files,
+                self.request,
+                batch_size=self.options.batch_size,
+                workers=self.options.workers,
+                with_pictures=self.options.overlays or self.request.show_draws > 0,
+                batches=work.todo,
+            )
+        ) as batches:
+            record_batches(
+                work,
+                self.while_there(work.todo, batches, lambda record: isinstance(record, Failure), {}),
+                line=record_line,
+                write=self.write_pictures,
+                tally=lambda record: {"flat": int(_is_flat(record))},
+                progress=progress,
+            )
+
+    def write_pictures(self, record: Record) -> list[Path]:
+        """The overlay, the single draws and the maps of one image, where asked for; the files written."""
         if isinstance(record, Failure):
-            self.failures.append(record)
-            return
-        self.flat += _is_flat(record)
-        if record.predictions:
-            self.classes[record.predictions[0].class_name] += 1
-            self.without_mass += record.predictions[0].mass == 0
-        if len(self.first) < self.SHOWN:
-            self.first.append(replace(record, activation_maps=None, renderer=None))
+            return []
+        paths = {kind: where(self.options.folder, record.image) for kind, where in BOXES.of_an_image.items()}
+        written = []
+        if self.options.overlays:
+            save_overlay(paths["overlays"], record.overlay())
+            written.append(paths["overlays"])
+        if record.draws is not None:
+            save_overlay(paths["draws"], draws_sheet(record))
+            written.append(paths["draws"])
+        if "npz" in self.options.formats:
+            save_maps(paths["npz"], record, self.localizer.classes)
+            written.append(paths["npz"])
+        return written
 
-    def summary(self, images: int, seconds: float, manifest: Path) -> RunSummary:
-        return RunSummary(
-            images=images,
-            failures=tuple(self.failures),
-            classes=dict(self.classes.most_common()),
-            first=tuple(self.first),
-            without_mass=self.without_mass,
-            flat=self.flat,
-            seconds=seconds,
-            manifest=manifest,
-        )
+    def join(self, clock: Clock, work: Work) -> None:
+        """Make one set of results of what all processes have done."""
+        options, entries = self.options, work.entries()
+        predictions = write_predictions(options.folder, copy_lines(entries))
+        if options.shard.is_whole:
+            write_formats(options.formats, predictions, self.localizer.classes)
+        found = tally_records(predictions)
+        tallies = {"flat": sum(entry.tallies.get("flat", 0) for entry in entries)}
+        self.write_manifest(work, clock, found.images, found.failures, tallies=tallies)
 
 
-def _is_flat(record: Localization) -> bool:
+def _is_flat(record: Record) -> bool:
     """Whether the best map has one value everywhere: every place is as good, and the box says nothing."""
-    if record.activation_maps is None or not len(record.activation_maps):
+    if isinstance(record, Failure) or record.activation_maps is None or not len(record.activation_maps):
         return False
     cells = record.activation_maps[0]
     highest = float(cells.max())
     return highest > 0 and highest - float(cells.min()) <= FLAT * highest
-
-
-def _write_pictures(localizer: Localizer, record: Localization, options: RunOptions) -> None:
-    """The overlay, the single draws and the maps of one image, where asked for."""
-    if options.overlays:
-        save_overlay(output_path(options.folder / "overlays", record.image, ".jpg"), record.overlay())
-    if record.draws is not None:
-        save_overlay(output_path(options.folder / "draws", record.image, ".jpg"), draws_sheet(record))
-    if "npz" in options.formats:
-        save_maps(output_path(options.folder / "maps", record.image, ".npz"), record, localizer.classes)

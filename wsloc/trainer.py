@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from wsloc.errors import CheckpointError, TrainingError
+from wsloc.errors import TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
-from wsloc.inputs.annotations.restricting import only_classes, restricted
+from wsloc.inputs.annotations.restricting import only_classes
 from wsloc.inputs.extra_supervision import extra_record, find_extra
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
-from wsloc.outputs.manifest import file_sha256
+from wsloc.running.identity import differences
+from wsloc.training.arguments import all_options, at_least_two, fitting_samples, named_weights
 from wsloc.training.collapse import CollapseWatch
 from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
-from wsloc.training.files import START_ANEW, TrainingFiles, differences, fingerprint
+from wsloc.training.files import START_ANEW, TrainingFiles, fingerprint
+from wsloc.training.group import training_group
 from wsloc.training.records import EpochFigures, Recipe, StepReport, kept_epoch
 from wsloc.training.strips import save_strip
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.inputs.extra_supervision import ExtraSource
-    from wsloc.records import Classes, Sample
+    from wsloc.training.group import Group
 
 GUIDED = ("gain",)  # methods that make use of extra supervision
 
@@ -53,6 +55,7 @@ def train(
     half: bool = False,
     snapshot_every: int = 0,
     watched: int = 0,
+    sync_batch_norm: bool = False,
     on_start: Callable[[Sequence[EpochFigures], int], None] | None = None,
     on_step: Callable[[StepReport], None] | None = None,
     on_epoch: Callable[[EpochFigures], None] | None = None,
@@ -69,18 +72,18 @@ def train(
         output: the checkpoint to write; without `resume`, what an earlier training left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
         options: of the method, in place of its defaults.
-        init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
-            torchvision's; None for random ones. The classifier is taken over if its classes are the same.
+        init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` (torchvision's);
+            None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
         classes: labels that are learnt alone; images that show none of them are left out. Empty for all.
         extra: masks or boxes of some of the training images; for `gain`.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
-        resume: go on from the `.resume.pt` of an interrupted run with the same arguments, to the weights of an
-            unbroken one: bit for bit on a CPU with as many threads. A finished training is left as it is.
+        resume: go on from the `.resume.pt` of an interrupted run, to an unbroken one's weights: on a CPU bit for bit.
         half: keep the weights as float16.
         snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
         watched: of how many of the first images maps are drawn, as a strip before and after each epoch.
+        sync_batch_norm: whether batch norm counts the images of all processes, where several train together.
         on_start: called once, with the epochs that a resumed training has behind it, and how many there are in all.
         on_step: called after each step.
         on_epoch: called after each epoch, when its files are written.
@@ -94,7 +97,7 @@ def train(
     """
     place = resolve_device(device)
     # A training seeds its own random numbers: the caller's go on undisturbed.
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):
+    with training_group(place) as group, torch.random.fork_rng([place] if place.type == "cuda" else []):
         run = _Run(
             method,
             Path(data),
@@ -108,13 +111,11 @@ def train(
             half=half,
             snapshot_every=snapshot_every,
             watched=watched,
+            sync_batch_norm=sync_batch_norm,
+            group=group,
             files=TrainingFiles(Path(output)),
         )
-        done = run.take_up(resume=resume)
-        if on_start is not None:
-            on_start(tuple(run.history), run.epochs)
-        if not done:
-            run.go_on(workers, on_step, on_epoch, on_warning)
+        run.carry_out(workers, on_step, on_epoch, on_warning, on_start=on_start, resume=resume)
     return run.files.output
 
 
@@ -136,6 +137,8 @@ class _Run:
         half: bool,
         snapshot_every: int,
         watched: int,
+        sync_batch_norm: bool,
+        group: Group,
         files: TrainingFiles,
     ) -> None:
         if method not in METHODS:
@@ -144,20 +147,22 @@ class _Run:
         self.recipe = recipe
         self.options = settled_options(
             method,
-            _all_options(method, options, pretrained=init is not None),
+            all_options(method, options, pretrained=init is not None),
             recipe.backbone,
             recipe.image_size,
         )
         self.half = half
         self.snapshot_every = snapshot_every
         self.watched = watched
+        self.sync_batch_norm = sync_batch_norm
+        self.group = group
         self.files = files
         self.samples = read_annotations(data)
         if classes:
             self.samples = only_classes(self.samples, classes, str(data))
-        self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
+        self.classes = at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
         self.validation = (
-            None if validation is None else _fitting(validation, self.classes, only=bool(classes))
+            None if validation is None else fitting_samples(validation, self.classes, only=bool(classes))
         )
         require_pictures([*self.samples, *(self.validation or [])])
         if extra is not None and method not in GUIDED:
@@ -170,7 +175,7 @@ class _Run:
             "images": len(self.samples),
             "validation_images": None if self.validation is None else len(self.validation),
             "sha256": fingerprint([*self.samples, *(self.validation or [])]),
-            "init": _named_weights(init),
+            "init": named_weights(init),
             **extra_record(supervised, extra.per_step if extra is not None else 0),
         }
         self.task = MULTI_LABEL if any(len(sample.labels) > 1 for sample in self.samples) else SINGLE_LABEL
@@ -184,19 +189,40 @@ class _Run:
             init=init,
             extra=supervised,
             extra_per_step=0 if extra is None else extra.per_step,
+            group=group,
+            sync_batch_norm=sync_batch_norm,
         )
         self.learner.check_size(len(self.samples))
         self.history: list[EpochFigures] = []
-        files.prepare()
+        if group.leads:
+            files.prepare()
+
+    def carry_out(
+        self,
+        workers: int,
+        on_step: Callable[[StepReport], None] | None,
+        on_epoch: Callable[[EpochFigures], None] | None,
+        on_warning: Callable[[str], None] | None,
+        *,
+        on_start: Callable[[Sequence[EpochFigures], int], None] | None,
+        resume: bool,
+    ) -> None:
+        """All that is left to do; arguments as of `train`."""
+        done = self.take_up(resume=resume)
+        if on_start is not None:
+            on_start(tuple(self.history), self.epochs)
+        if not done:
+            self.go_on(workers, on_step, on_epoch, on_warning)
 
     def take_up(self, *, resume: bool) -> bool:
         """Take up what an earlier run left, or clear it away; True if it is complete and nothing is left to do."""
-        if resume and self.files.complete:
+        there = self.group.agreed(lambda: (self.files.complete, self.files.resume.exists()))
+        if resume and there[0]:
             self._check_finished()
             return True
-        if resume and self.files.resume.exists():
+        if resume and there[1]:
             self._restore()
-        else:
+        elif self.group.leads:
             self.files.forget()
         return False
 
@@ -212,18 +238,20 @@ class _Run:
         if warning is not None and on_warning is not None:
             on_warning(warning)
         watch = CollapseWatch(on_step, on_warning)
-        if not self.history:
+        if not self.history and self.group.leads:
             self._draw(0)
         for number in range(len(self.history), self.epochs):
             figures = self._epoch(number, workers, watch.step)
             self.history.append(figures)
-            # The state first: whatever a kill leaves after it can be gone on from, and written again.
-            self.files.write_state(self._state())
-            self._publish()
-            self._draw(number + 1)
+            if self.group.leads:
+                # The state first: whatever a kill leaves after it can be gone on from, and written again.
+                self.files.write_state(self._state())
+                self._publish()
+                self._draw(number + 1)
             if on_epoch is not None:
                 on_epoch(figures)
-        self.files.forget()
+        if self.group.leads:
+            self.files.forget()
 
     @property
     def epochs(self) -> int:
@@ -270,7 +298,13 @@ class _Run:
             weights=self.learner.weights(),
             task=self.task,
             options=self.options,
-            recipe={**asdict(self.recipe), "half": self.half, "figures": self.history[-1].to_dict()},
+            recipe={
+                **asdict(self.recipe),
+                "half": self.half,
+                "sync_batch_norm": self.sync_batch_norm,
+                "processes": self.group.size,
+                "figures": self.history[-1].to_dict(),
+            },
             data=self.data,
         )
 
@@ -288,6 +322,7 @@ class _Run:
             "options": self.options,
             **asdict(self.recipe),
             "half": self.half,
+            "sync_batch_norm": self.sync_batch_norm,
             "classes": list(self.classes.ids),
             **{name: value for name, value in self.data.items() if name != "name"},  # a folder may move
         }
@@ -306,7 +341,8 @@ class _Run:
             self.history = [EpochFigures(**figures) for figures in state["history"]]
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise TrainingError(f"{self.files.resume} is damaged: {START_ANEW}") from error
-        self._publish()
+        if self.group.leads:
+            self._publish()
 
     def _check_finished(self) -> None:
         """Leave a finished training as it is, if it is the one that is asked for."""
@@ -325,45 +361,3 @@ class _Run:
                 f"{START_ANEW}, or name another --output"
             )
         self.history = [EpochFigures.from_dict(record) for record in self.files.read_figures()]
-
-
-def _all_options(
-    method: str, given: Mapping[str, bool | int | float | str], *, pretrained: bool
-) -> dict[str, bool | int | float | str]:
-    """The options of a method: those given, and its defaults for the others."""
-    known = METHODS[method]
-    unknown = sorted(set(given) - set(known.DEFAULTS))
-    if unknown:
-        has = f"it has {', '.join(known.DEFAULTS)}" if known.DEFAULTS else "leave it out"
-        raise TrainingError(f"{method} has no option {unknown[0]!r}: {has}")
-    return {**known.DEFAULTS, **(known.PRETRAINED if pretrained else {}), **given}
-
-
-def _named_weights(init: Path | str | None) -> str | None:
-    """Weights to start from, as a checkpoint records them: by their content, since a file may move."""
-    if init is None or isinstance(init, str):
-        return init
-    if not init.is_file():
-        what = "no file" if init.exists() else "not there"
-        raise CheckpointError(f"{init} is {what}: name a checkpoint or weights file to start from")
-    return f"{init.name}, sha256 {file_sha256(init)}"
-
-
-def _at_least_two(classes: Classes, place: Path) -> Classes:
-    if len(classes) < 2:
-        raise TrainingError(f"{place}: only one class ({classes.ids[0]}): at least two are needed")
-    return classes
-
-
-def _fitting(place: Path, classes: Classes, *, only: bool) -> list[Sample]:
-    """The samples of a data set, all of whose labels the network has, or those labels `only`."""
-    samples = read_annotations(place)
-    if only:
-        samples = restricted(samples, set(classes.ids).__contains__).samples
-        if not samples:
-            raise TrainingError(f"{place}: none of its images shows one of the training classes")
-    unknown = sorted({label for sample in samples for label in sample.labels} - set(classes.ids))
-    if unknown:
-        more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5} more"
-        raise TrainingError(f"{place}: {', '.join(unknown[:5])}{more} are not among the training classes")
-    return samples

@@ -32,7 +32,7 @@ VARIANTS: dict[str, tuple[str, dict[str, bool | int | float | str], bool]] = {
     "plain": ("gap", {}, False),
     "GAIN": ("gain", {}, False),
     "GAIN, shared mining stream": ("gain", {"freeze_mining_stream": False}, False),
-    "GAIN, second order": ("gain", {"second_order": True}, False),
+    "GAIN, first order": ("gain", {"second_order": False}, False),
     "GAIN_ext": ("gain", {}, True),
     "GAIN_ext, shared mining stream": ("gain", {"freeze_mining_stream": False}, True),
 }

@@ -22,6 +22,7 @@ import wsloc
 from wsloc.cli import app as module
 from wsloc.cli.app import ErrorBoundary, app
 from wsloc.errors import DataError, OutputError, UsageError, WslocError
+from wsloc.running.unfinished import logged_images
 from wsloc.signals import SignalAnswer, Terminated
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tests.conftest import Outcome
 
 PATIENCE = 300  # seconds, for a machine that does other things
-COMMANDS = ("boxes", "seeds", "eval", "train", "inspect", "import")
+COMMANDS = ("boxes", "seeds", "eval", "merge", "train", "inspect", "import")
 
 
 def boundary(error: BaseException | None) -> typer.Typer:
@@ -85,6 +86,34 @@ def test_a_signal_that_was_lost_in_a_library_ends_the_command_all_the_same(
 
     result = CliRunner().invoke(small, ["go"], catch_exceptions=False)
     assert (result.exit_code, result.stdout, result.stderr) == (code, "", "wsloc: terminated\n")
+
+
+@pytest.mark.parametrize(
+    ("rank", "error", "ended", "line"),
+    [
+        ("0", UsageError("name --x"), True, "wsloc: error: name --x\n"),
+        ("1", UsageError("name --x"), True, ""),
+        ("1", OutputError("cannot write x"), False, "wsloc: error: process 1: cannot write x\n"),
+        ("1", Terminated(), False, ""),
+        ("1", KeyboardInterrupt(), False, ""),
+        ("x", UsageError("name --x"), True, "wsloc: error: name --x\n"),
+    ],
+)
+def test_of_several_processes_the_leading_one_speaks(
+    monkeypatch: pytest.MonkeyPatch, rank: str, error: BaseException, ended: bool, line: str
+) -> None:
+    """What all of them have to say is said once: the launcher ends the others; a process's own trouble is told."""
+    answer = SignalAnswer()
+    if ended:
+        answer.arrived = Terminated if not isinstance(error, Exception) or rank == "1" else None
+    monkeypatch.setattr(module, "installed_answer", lambda: answer)
+    monkeypatch.setattr(module, "HESITATION", 0.1)
+    place = {"RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(boundary(error), ["go"], catch_exceptions=False)
+    assert result.stderr == line
+    assert result.exit_code != 0
 
 
 def test_a_signal_while_torch_is_loaded_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -204,7 +233,7 @@ def stopped(
         options = ("--batch-size", 2, "--workers", 2, "--format", "npz", "-o", out, "--image-size", 32)
         runs[name] = (out, start("boxes", many, "--checkpoint", ep_checkpoint, *options))
     for name, (out, process) in runs.items():
-        log, deadline = out / "predictions.jsonl.partial", time.monotonic() + PATIENCE
+        log, deadline = out / ".wsloc-unfinished/rank-0.jsonl", time.monotonic() + PATIENCE
         while not log.exists() or log.read_bytes().count(b"\n") < 6:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < deadline
@@ -225,12 +254,12 @@ def test_a_signal_ends_a_run_in_good_order(
     assert (process.returncode, stdout, stderr) == (code, "", f"wsloc: {name}\n")
     with pytest.raises(ProcessLookupError):  # no worker is left
         os.killpg(process.pid, 0)
-    lines = (out / "predictions.jsonl.partial").read_text(encoding="utf-8").splitlines(keepends=True)
-    assert 6 <= len(lines) < 1500
-    for number, line in enumerate(lines):
-        assert line.endswith("\n")
-        assert json.loads(line)["image"] == f"{number:04}.png"
-    assert {path.name for path in out.iterdir()} == {"predictions.jsonl.partial", "overlays", "maps"}
+    assert (out / ".wsloc-unfinished/rank-0.jsonl").read_bytes().endswith(b"\n")
+    lines = list(logged_images(out))
+    assert 4 <= len(lines) < 1500
+    assert lines == [f"{number:04}.png" for number in range(len(lines))]
+    assert {path.name for path in out.iterdir()} == {".wsloc-unfinished", "overlays", "maps"}
+    assert {path.name for path in (out / ".wsloc-unfinished").iterdir()} == {"plan.json", "rank-0.jsonl"}
     overlays = sorted(path.name for path in (out / "overlays").iterdir())
     assert 0 < len(overlays) <= len(lines)
     assert overlays == [f"{number:04}.png.jpg" for number in range(len(overlays))]

@@ -92,14 +92,14 @@ def test_every_option_reaches_its_place(
         "--checkpoint",
         gap_checkpoint,
         "-o",
-        tmp_path,
+        tmp_path / "mass",
         "--mass",
         0.5,
         "--box",
         "mass",
     )
     assert mass.code == 0
-    (half,) = predictions(tmp_path)
+    (half,) = predictions(tmp_path / "mass")
     assert half.image == "key.png"
     assert 0.5 <= half.predictions[0].mass < 0.7
 
@@ -117,7 +117,11 @@ def test_labels_of_each_image(command: Command, ep_checkpoint: Path, scenes: Pat
     ]
     assert named == [["fish", "star"], ["donut"], ["fish"], ["key", "moon"]]
     labels.write_text("image,label\nkey.png,key\n")
-    ran = command("boxes", scenes, "--checkpoint", ep_checkpoint, "--labels", labels, "-o", tmp_path / "out")
+    again = ("boxes", scenes, "--checkpoint", ep_checkpoint, "--labels", labels, "-o", tmp_path / "out")
+    ran = command(*again)
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "out holds the results of another run, labels (" in ran.stderr
+    ran = command(*again, "--overwrite")
     assert ran.code == 3
     assert ran.stderr.splitlines()[0] == "failed: a/star.png: the labels file has no label for it"
     assert ran.stderr.count("failed: ") == 3
@@ -127,14 +131,26 @@ def test_the_default_is_the_networks_own_map(
     command: Command, ep_checkpoint: Path, gap_checkpoint: Path, scenes: Path, tmp_path: Path
 ) -> None:
     for checkpoint, map_name in ((ep_checkpoint, "entropy-class"), (gap_checkpoint, "cam")):
-        ran = command("boxes", scenes, "--checkpoint", checkpoint, "-o", tmp_path, "--json", "-v")
+        out = tmp_path / map_name
+        ran = command("boxes", scenes, "--checkpoint", checkpoint, "-o", out, "--json", "-v")
         assert json.loads(ran.stdout)["map"] == map_name
         assert ran.stderr == f"map {map_name} on cpu, 4 images\n"
     model = ("--model", "small_resnet", "--weights", "none", "--image-size", 32)
     ran = command("boxes", scenes / "key.png", *model, "-o", tmp_path, "--json")
     assert json.loads(ran.stdout)["map"] == "entropy-top5"  # 1000 classes, none named
     assert ran.stderr == "small_resnet has random weights: its boxes mean nothing (for timing and tests)\n"
-    ran = command("boxes", scenes / "key.png", *model, "-o", tmp_path, "--json", "--class", "goldfish", "-q")
+    ran = command(
+        "boxes",
+        scenes / "key.png",
+        *model,
+        "-o",
+        tmp_path,
+        "--json",
+        "--class",
+        "goldfish",
+        "-q",
+        "--overwrite",
+    )
     assert json.loads(ran.stdout)["map"] == "entropy-class"
     assert ran.stderr == ""
 
@@ -174,12 +190,50 @@ def test_people_get_a_table(command: Command, ep_checkpoint: Path, scenes: Path,
     assert (quiet.code, quiet.stdout, quiet.stderr) == (0, "", "")
 
 
-def test_overwriting_can_be_said(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
-    for option in ((), ("--overwrite",)):
-        for images in (scenes, scenes / "key.png"):
-            ran = command("boxes", images, "--checkpoint", ep_checkpoint, "-o", tmp_path, *option, "-q")
-            assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
-        assert [record.image for record in predictions(tmp_path)] == ["key.png"]
+def test_another_run_is_refused_unless_overwriting_is_said(
+    command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path
+) -> None:
+    options = ("--checkpoint", ep_checkpoint, "-o", tmp_path, "-q")
+    assert command("boxes", scenes, *options).code == 0
+    ran = command("boxes", scenes / "key.png", *options)
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        f"wsloc: error: {tmp_path} holds the results of another run, images (4 there, 1 here): give --overwrite to "
+        "replace them, or another --output\n"
+    )
+    assert len(predictions(tmp_path)) == 4
+    assert command("boxes", scenes / "key.png", *options, "--overwrite").code == 0
+    assert [record.image for record in predictions(tmp_path)] == ["key.png"]
+
+
+def test_a_complete_run_has_nothing_left_to_do(
+    command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """Arguments that change no result may differ, and a checkpoint is the same wherever it lies."""
+    elsewhere = tmp_path / "elsewhere.pt"
+    shutil.copy(ep_checkpoint, elsewhere)
+    first = command("boxes", scenes, "--checkpoint", ep_checkpoint, "-o", tmp_path / "out")
+    again = command(
+        *(
+            "boxes",
+            scenes,
+            "--checkpoint",
+            elsewhere,
+            "-o",
+            tmp_path / "out",
+            "--workers",
+            0,
+            "--device",
+            "cpu",
+        )
+    )
+    assert (again.code, again.stderr) == (
+        0,
+        f"nothing is left to do: {tmp_path}/out holds this run; --overwrite does it anew\n",
+    )
+    assert again.stdout.splitlines()[:-1] == first.stdout.splitlines()[:-1]
+    ran = command("boxes", scenes, "--checkpoint", elsewhere, "-o", tmp_path / "out", "--json", "-q")
+    assert (json.loads(ran.stdout)["skipped"], ran.stderr) == (4, "")
 
 
 def test_maps_that_say_nothing_are_noted(
@@ -217,7 +271,7 @@ def test_the_manifest_has_the_arguments_and_the_weights(
         tmp_path / "names.txt",
     )
     (tmp_path / "names.txt").write_text("cat\ndog\ncow\n")
-    ran = command("boxes", scenes, *model, "-o", tmp_path / "out")
+    ran = command("boxes", scenes, *model, "-o", tmp_path / "out", "--overwrite")
     assert ran.code == 0
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert manifest["model"] == "small_resnet"
@@ -260,7 +314,19 @@ def test_ones_own_pictures_among_the_overlays_are_images(
     for _ in range(2):
         ran = command("boxes", ".", "--checkpoint", ep_checkpoint, "-o", ".", "--json")
         assert (ran.code, json.loads(ran.stdout)["images"]) == (0, 4)
-    ran = command("boxes", "overlays/mine.png", "b", "--checkpoint", ep_checkpoint, "-o", ".", "--json")
+    ran = command(
+        *(
+            "boxes",
+            "overlays/mine.png",
+            "b",
+            "--checkpoint",
+            ep_checkpoint,
+            "-o",
+            ".",
+            "--json",
+            "--overwrite",
+        )
+    )
     assert (ran.code, json.loads(ran.stdout)["images"]) == (0, 2)
     assert (overlays / "mine.png.jpg").exists()
     (scenes_here / "list.txt").write_text("overlays/mine.png.jpg")

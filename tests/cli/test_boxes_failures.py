@@ -11,6 +11,7 @@ import pytest
 from wsloc.errors import OutputError
 from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Localization
+from wsloc.running.unfinished import logged_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,4 +192,4 @@ def test_a_full_disk(
     ran = command("boxes", scenes, "--checkpoint", ep_checkpoint, "-o", tmp_path)
     assert (ran.code, ran.stdout) == (1, "")
     assert re.fullmatch(r"wsloc: error: cannot write .*\.jpg: No space left on device\n", ran.stderr)
-    assert (tmp_path / "predictions.jsonl.partial").exists()
+    assert len(list(logged_images(tmp_path))) == 4

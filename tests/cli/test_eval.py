@@ -1,25 +1,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set, write_kaggle, write_mask_set
-from tests.outputs import report_examples
 from tests.scenes import CLASSES
-from wsloc.cli.console import Talk
-from wsloc.cli.eval import HEADINGS, _report
 from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Outcome
-    from wsloc.evaluation.reporting import Evaluation
 
     Run = Callable[..., Outcome]
 
@@ -37,27 +32,6 @@ def test_a_table_for_people_and_the_files(command: Run, data: Path, tmp_path: Pa
     assert any(line.startswith("entropy-class, mass 0.98 ") for line in outcome.stdout.splitlines())
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"report.json", "report.html", "images.csv"}
-
-
-@pytest.mark.parametrize(("width", "parts"), [(80, 3), (120, 2)])
-def test_many_runs_fit_on_a_terminal(width: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics = dict.fromkeys((*HEADINGS, "an_error_of_another_kind"), 0.5)
-    runs = [
-        report_examples.run("entropy-class", f"threshold 0.{number:02d}, tuned", metrics=metrics)
-        for number in range(20)
-    ]
-    report = report_examples.report(*runs, notes=(), failures=())
-    talk = Talk()
-    talk.out.width = width
-    printed: list[str] = []
-    monkeypatch.setattr(talk, "_write", printed.append)
-    _report(talk, cast("Evaluation", SimpleNamespace(report=report)), Path("out"))
-    lines = [line.rstrip() for text in printed for line in text.splitlines()]
-    assert max(map(len, lines)) <= width
-    tables = sum(line.startswith("map, box") for line in lines)
-    assert tables == parts
-    assert sum(line.startswith("entropy-class,") for line in lines) == 20 * tables
-    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)  # nothing is cut
 
 
 def test_one_json_document(command: Run, data: Path, tmp_path: Path) -> None:

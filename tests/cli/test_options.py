@@ -73,6 +73,17 @@ def test_half_of_the_processors_decode(
     assert options.default_workers() == workers
 
 
+@pytest.mark.parametrize(("here", "workers"), [(1, 4), (2, 4), (4, 2), (16, 1)])
+def test_processes_of_a_run_share_the_processors(
+    monkeypatch: pytest.MonkeyPatch, here: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)), raising=False)
+    place = {"RANK": "0", "WORLD_SIZE": "32", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in {**place, "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": str(here)}.items():
+        monkeypatch.setenv(name, value)
+    assert options.default_workers() == workers
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_option_has_its_words(command: Callable[..., Outcome], name: str) -> None:
     """In the module, and in `--help` without a cut: the longest word fits into eighty columns."""

@@ -14,9 +14,11 @@ from wsloc.errors import ImageError
 from wsloc.inputs import images, loading
 from wsloc.inputs.loading import LoadedImage, load, load_batches, prepare
 from wsloc.inputs.preprocessing import Preprocessing
+from wsloc.inputs.workers import LostWorkerError
 from wsloc.records import Failure, ImageFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wsloc.inputs.loading import LoadedBatch
@@ -131,9 +133,12 @@ def test_large_pictures_are_kept_smaller_and_narrow_ones_stay_visible(
     assert picture.size == size  # the caller's own
 
 
-def test_a_killed_worker_names_the_images(files: list[ImageFile], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "item"), [(4, "4.png"), (5, "5.png")])
+def test_a_killed_worker_names_its_image(
+    files: list[ImageFile], monkeypatch: pytest.MonkeyPatch, number: int, item: str
+) -> None:
     def dying(path: Path) -> Image.Image:
-        if path.name == "4.png":
+        if path.name == f"{number}.png":
             time.sleep(0.1)
             os.kill(os.getpid(), signal.SIGKILL)
         return images.decode(path)
@@ -144,9 +149,26 @@ def test_a_killed_worker_names_the_images(files: list[ImageFile], monkeypatch: p
     with pytest.raises(ImageError) as caught:
         next(batches)
     assert str(caught.value) == (
-        "images 5 to 6 of 7 (4.png to 5.png): a worker process was lost (SIGKILL: out of memory?): "
+        f"{files[0].path.parent / item}: a worker process was lost (SIGKILL: out of memory?): "
         "try a smaller --batch-size, or --workers 0"
     )
+
+
+def test_a_worker_that_dies_between_two_images_names_the_batch(
+    files: list[ImageFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: object) -> Iterator[LoadedBatch]:
+        raise LostWorkerError("a worker process could not start (no memory)", 1, None)
+
+    monkeypatch.setattr(loading, "read_lists_ahead", lose)
+    with pytest.raises(ImageError, match=r"^images 2\.png to 3\.png: a worker process could not start"):
+        next(load_batches(files, SMALL, batch_size=2, workers=2))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_can_be_had_by_their_numbers(files: list[ImageFile], workers: int) -> None:
+    some = load_batches(files, SMALL, batch_size=2, workers=workers, numbers=(3, 1))
+    assert [[item.image for item in batch] for batch in some] == [["6.png"], ["2.png", "3.png"]]
 
 
 def test_an_input_that_does_not_fit_into_memory_is_that_images_failure(

@@ -59,3 +59,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / "classes.json").write_bytes(content)
         with pytest.raises(DataError, match=r"classes\.json"):
             read_mask_classes(tmp_path / "classes.json")
+
+
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    (tmp_path / "classes.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"classes\.json: is no list of mask classes"):
+        read_mask_classes(tmp_path / "classes.json")
+
+
+def test_a_long_list_is_looked_through_in_no_time(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the value 1 stands there twice"):
+        read_mask_classes(written(tmp_path, classes=[CAT] * 100_000))

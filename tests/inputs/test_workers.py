@@ -15,10 +15,10 @@ import pytest
 
 from wsloc.errors import DataError
 from wsloc.inputs import workers as workers_module
-from wsloc.inputs.workers import LostWorkerError, read_ahead
+from wsloc.inputs.workers import LostWorkerError, read_ahead, read_lists_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LARGE = 200_000  # bytes: more than a pipe takes before somebody reads
 
@@ -109,8 +109,29 @@ def test_a_killed_worker_is_one_line(workers: int) -> None:
     with pytest.raises(LostWorkerError) as caught:
         next(results)
     assert str(caught.value) == "a worker process was lost (SIGKILL: out of memory?)"
-    assert caught.value.number == 3
+    assert (caught.value.number, caught.value.item) == (3, None)
     assert multiprocessing.active_children() == []
+
+
+def listed(number: int) -> Iterator[int]:
+    for item in range(number):
+        if (number, item) == (3, 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_lists_come_in_order(workers: int) -> None:
+    assert list(read_lists_ahead(range, 5, workers)) == [list(range(number)) for number in range(5)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_tells_what_it_had_begun(workers: int) -> None:
+    results = read_lists_ahead(listed, 8, workers)
+    assert [next(results) for _ in range(3)] == [[], [0], [0, 1]]
+    with pytest.raises(LostWorkerError, match="SIGKILL") as caught:
+        next(results)
+    assert (caught.value.number, caught.value.item) == (3, 1)
 
 
 def test_a_worker_that_dies_with_half_a_result_in_the_pipe_is_noticed() -> None:

@@ -31,6 +31,18 @@ def test_what_there_is_is_taken(monkeypatch: pytest.MonkeyPatch, name: str) -> N
     assert resolve_device(torch.device(name)) == torch.device(name)
 
 
+@pytest.mark.parametrize(("gpus", "own"), [(4, "cuda:3"), (2, "cuda:1"), (1, "cuda")])
+def test_processes_of_a_run_take_a_gpu_each(monkeypatch: pytest.MonkeyPatch, gpus: int, own: str) -> None:
+    """Number 3 of 4 on this machine; the fourth of two GPUs is the second one, and a named one stays the named one."""
+    machine(monkeypatch, cuda=gpus)
+    launcher = {"RANK": "7", "WORLD_SIZE": "8", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "4"}
+    for name, value in {**launcher, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device(own)
+    assert resolve_device("cuda:0") == torch.device("cuda:0")
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:0", "cuda:1", "cuda:99", "mps"])
 def test_what_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     machine(monkeypatch, cuda=1 if name in {"cuda:1", "cuda:99"} else 0)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wsloc.errors import UnsupportedError
-from wsloc.networks.network import Family, Network, class_maps
+from wsloc.networks.network import Family, Network, class_maps, weights_digest
 
 CLASSES, CHANNELS = 4, 6
 
@@ -188,3 +188,13 @@ def test_observing_leaves_the_mode_alone(images: Tensor, training: bool) -> None
     network = toy_network().train(training)
     network.observe(images, differentiable=True)
     assert all(module.training == training for module in network.modules())
+
+
+def test_a_digest_is_of_the_weights() -> None:
+    one, other = Toy(), Toy()
+    other.load_state_dict(one.state_dict())
+    assert weights_digest(one) == weights_digest(other)
+    assert weights_digest(one.to(memory_format=torch.channels_last)) == weights_digest(other)
+    with torch.no_grad():
+        other.last.weight[0, 0] += 1e-6
+    assert weights_digest(one) != weights_digest(other)

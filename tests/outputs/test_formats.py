@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.outputs.formats import CHECKS, FORMATS
-from wsloc.outputs.predictions import Records
+from wsloc.outputs.formats import CHECKS, FORMATS, write_formats
+from wsloc.outputs.predictions import Records, record_line, write_predictions
 from wsloc.records import Classes, Localization
 
 FIRST_FILE = {"csv": "predictions.csv", "coco": "coco.json", "voc": "voc/a/b.xml", "yolo": "yolo/a/b.txt"}
@@ -61,3 +61,13 @@ def test_memory_does_not_grow_with_the_images(
 
     peak(10)  # what is loaded once
     assert peak(2000) < peak(20) + 50_000  # 2,000 records take far more than 50 kB
+
+
+def test_those_asked_for_are_made_of_the_predictions(
+    records: Records, classes: Classes, tmp_path: Path
+) -> None:
+    predictions = write_predictions(tmp_path, map(record_line, records()))
+    write_formats(("jsonl", "coco", "csv", "npz"), predictions, classes)
+    assert {path.name for path in tmp_path.iterdir()} == {"predictions.jsonl", "coco.json", "predictions.csv"}
+    FORMATS["csv"](records, classes, tmp_path / "directly")
+    assert (tmp_path / "predictions.csv").read_bytes() == (tmp_path / "directly/predictions.csv").read_bytes()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wsloc.errors import CheckpointError, OutputError
-from wsloc.outputs.manifest import file_sha256, versions, write_manifest
+from wsloc.outputs.manifest import file_sha256, read_manifest, versions, write_content, write_manifest
 from wsloc.records import Failure
 
 RUN: dict[str, Any] = {
@@ -81,3 +81,21 @@ def test_versions_name_what_the_figures_depend_on() -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"gone\.pt"):
         file_sha256(tmp_path / "gone.pt")
+
+
+def test_further_entries_stand_behind_the_others_and_are_read_again(tmp_path: Path) -> None:
+    write_manifest(tmp_path, **RUN, tallies={"flat": 2}, run={"mass": 0.98})
+    content = read_manifest(tmp_path)
+    assert content is not None
+    assert list(content)[-2:] == ["tallies", "run"]
+    assert (content["tallies"], content["run"]) == ({"flat": 2}, {"mass": 0.98})
+    before = (tmp_path / "manifest.json").read_bytes()
+    write_content(tmp_path, content)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff"])
+def test_what_is_no_manifest_is_none(tmp_path: Path, content: bytes) -> None:
+    assert read_manifest(tmp_path) is None
+    (tmp_path / "manifest.json").write_bytes(content)
+    assert read_manifest(tmp_path) is None

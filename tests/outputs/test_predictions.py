@@ -1,23 +1,26 @@
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from wsloc.errors import DataError, OutputError
-from wsloc.outputs.predictions import PredictionLog, Records, localizations, prediction_line, read_predictions
+from wsloc.outputs.predictions import (
+    Records,
+    localizations,
+    prediction_line,
+    read_predictions,
+    record_line,
+    write_predictions,
+)
 from wsloc.records import Failure, Localization, Prediction
 
 
 def written(records: Records, folder: Path) -> Path:
-    with PredictionLog(folder) as log:
-        for record in records():
-            log.write(record)
-    return log.path
+    return write_predictions(folder, map(record_line, records()))
 
 
 def test_a_line_has_the_documented_keys_in_their_order(record: Localization) -> None:
@@ -39,7 +42,7 @@ def test_a_failure_is_its_image_and_its_error() -> None:
 def test_what_is_written_is_read_again(records: Records, tmp_path: Path) -> None:
     path = written(records, tmp_path / "new" / "folder")
     assert path.name == "predictions.jsonl"
-    assert not path.with_name("predictions.jsonl.partial").exists()
+    assert [other.name for other in path.parent.iterdir()] == [path.name]
     read = list(read_predictions(path))
     assert len(read) == 4
     for one, other in zip(read, records(), strict=True):
@@ -62,70 +65,33 @@ def test_names_are_written_as_they_are_read(tmp_path: Path) -> None:
     assert "金魚\u2028é" in path.read_text(encoding="utf-8").split("\n")[0]
 
 
-def test_every_line_is_on_disk_at_once(record: Localization, tmp_path: Path) -> None:
-    with PredictionLog(tmp_path) as log:
-        log.write(record)
-        assert len(list(read_predictions(log.partial))) == 1
-        assert not log.path.exists()
-
-
-def test_an_exception_leaves_whole_lines_and_the_old_file(record: Localization, tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file(record: Localization, tmp_path: Path) -> None:
     old = tmp_path / "predictions.jsonl"
     old.write_text("old")
 
-    def interrupted(log: PredictionLog) -> None:
-        log.write(record)
-        assert log._stream is not None
-        log._stream.write(b'{"image": "to')  # what a crash in mid-line would leave
+    def lines() -> Iterator[bytes]:
+        yield record_line(record)
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), PredictionLog(tmp_path) as log:
-        interrupted(log)
-    assert log.partial.read_bytes().count(b"\n") == 1
-    assert log.partial.read_bytes().endswith(b"}\n")
+    with pytest.raises(KeyboardInterrupt):
+        write_predictions(tmp_path, lines())
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.jsonl"]
     assert old.read_text() == "old"
-
-
-def test_a_full_disk_is_told_and_leaves_whole_lines(record: Localization, tmp_path: Path) -> None:
-    class Full(FileIO):
-        def write(self, content: Any) -> int:
-            return super().write(content[:10])
-
-    def fill(log: PredictionLog) -> None:
-        log.write(record)
-        assert log._stream is not None
-        log._stream.close()
-        log._stream = Full(log.partial, "r+b")
-        log._stream.seek(0, os.SEEK_END)
-        log.write(record)
-
-    with pytest.raises(OutputError, match="disk full"), PredictionLog(tmp_path) as log:
-        fill(log)
-    assert len(list(read_predictions(log.partial))) == 1
-
-
-def test_a_log_is_written_to_in_its_block_only(record: Localization, tmp_path: Path) -> None:
-    log = PredictionLog(tmp_path)
-    with pytest.raises(ValueError, match="with block"):
-        log.write(record)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="file"), PredictionLog(tmp_path / "file"):
-        pass
+    with pytest.raises(OutputError, match="file"):
+        write_predictions(tmp_path / "file", [])
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", ["probability", "mass", "box"])
-def test_nan_is_never_written(
-    place: str, number: float, predict: Callable[..., Prediction], tmp_path: Path
-) -> None:
+def test_nan_is_never_written(place: str, number: float, predict: Callable[..., Prediction]) -> None:
     values: dict[str, Any] = {place: (0.0, 0.0, number, 1.0) if place == "box" else number}
     bad = Localization("x.jpg", 4, 4, "cam", (replace(predict(0, (0.0, 0.0, 1.0, 1.0)), **values),))
-    with pytest.raises(OutputError, match=r"x\.jpg"), PredictionLog(tmp_path) as log:
-        log.write(bad)
-    assert log.partial.read_bytes() == b""
+    with pytest.raises(OutputError, match=r"x\.jpg"):
+        record_line(bad)
     with pytest.raises(OutputError, match=r"x\.jpg"):
         list(localizations([bad]))
 

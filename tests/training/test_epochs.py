@@ -354,7 +354,7 @@ def test_a_batch_in_parts_gives_the_same_gradients(samples: list[Sample]) -> Non
         one.network.eval()
         pixels = torch.arange(4 * 32 * 32 * 3, dtype=torch.uint8).reshape(4, 32, 32, 3)
         targets = torch.eye(3)[[0, 1, 2, 0]]
-        logits, loss, _ = one._step(pixels, targets, (), 0.1, 0.0)
+        logits, loss, _ = one._step(pixels, targets, (), 0.1, 0.0, whole=4)
         gradient = one.network.get_parameter("model.features.0.weight").grad
         assert gradient is not None
         found.append((logits, torch.tensor(loss), gradient.clone()))
@@ -369,8 +369,8 @@ def test_an_average_is_kept_in_the_weights_place(
     expected: dict[str, Tensor] = {}
     real = Learner._step
 
-    def step(self: Learner, *arguments: Any) -> Any:
-        done = real(self, *arguments)
+    def step(self: Learner, *arguments: Any, **options: Any) -> Any:
+        done = real(self, *arguments, **options)
         if self is plain:
             share = 0.5 if expected else 0.0  # torch's average begins with the first step's weights
             for name, value in self.network.model.state_dict().items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 import warnings
 from importlib import import_module
 from typing import Annotated, Any
@@ -20,12 +21,15 @@ from wsloc.cli.boxes import boxes
 from wsloc.cli.checkpoint_import import import_weights
 from wsloc.cli.eval import evaluate
 from wsloc.cli.inspect import inspect
+from wsloc.cli.merge import merge
 from wsloc.cli.seeds import seeds
 from wsloc.cli.train import train
 from wsloc.errors import UsageError, WslocError
+from wsloc.running.ranks import launched
 from wsloc.signals import Terminated, answer_signals, installed_answer
 from wsloc.words import printable
 
+HESITATION = 10.0  # seconds; a busy machine takes some to end a process
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 
 
@@ -35,6 +39,7 @@ LOADED = {
     "boxes": ("wsloc.loader", "wsloc.runner"),
     "seeds": ("wsloc.loader", "wsloc.seeder"),
     "eval": ("wsloc.evaluator",),
+    "merge": ("wsloc.merger",),
     "train": ("wsloc.trainer",),
     "inspect": ("wsloc.loader",),
     "import": ("wsloc.loader",),
@@ -84,8 +89,34 @@ class ErrorBoundary(TyperGroup):
 
 def _fail(reason: object, code: int) -> int:
     line = printable(" ".join(str(reason).split()))
-    sys.stderr.write(f"wsloc: {'' if code > EXIT_USAGE else 'error: '}{line}\n")
+    rank = _rank()
+    if rank and (code > EXIT_USAGE or _is_ended_by_others()):
+        return code  # the leading process has said the same
+    process = f"process {rank}: " if rank else ""
+    sys.stderr.write(f"wsloc: {'' if code > EXIT_USAGE else 'error: '}{process}{line}\n")
     return code
+
+
+def _rank() -> int:
+    """Of this process among those of its run; 0 if the launcher's variables make no sense."""
+    try:
+        return launched()[0]
+    except UsageError:
+        return 0
+
+
+def _is_ended_by_others() -> bool:
+    """Whether the launcher ends this process within a moment: then the leading one has failed, too.
+
+    What is wrong with the arguments is wrong in every process, and is to be said once.
+    """
+    answer = installed_answer()
+    deadline = time.monotonic() + HESITATION
+    while time.monotonic() < deadline:
+        if answer is not None and answer.arrived is not None:
+            return True
+        time.sleep(HESITATION / 100)
+    return False
 
 
 app = typer.Typer(
@@ -116,6 +147,7 @@ def wsloc(
 app.command(cls=Command)(boxes)
 app.command(cls=Command)(seeds)
 app.command(name="eval", cls=Command)(evaluate)
+app.command(cls=Command)(merge)
 app.command(cls=Command)(train)
 app.command(cls=Command)(inspect)
 app.command(name="import", cls=Command)(import_weights)

@@ -14,6 +14,7 @@ from wsloc.cli.image_inputs import images_apart
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
+    AnewOption,
     BatchSizeOption,
     BoxesPerClassOption,
     BoxOption,
@@ -32,6 +33,7 @@ from wsloc.cli.options import (
     MinProbabilityOption,
     MirrorOption,
     ModelOption,
+    OutputFolderOption,
     OutputStrideOption,
     Precision,
     PrecisionOption,
@@ -39,6 +41,7 @@ from wsloc.cli.options import (
     RandomSeedOption,
     ResizeOption,
     ScalesOption,
+    ShardOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
@@ -65,6 +68,7 @@ from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
     from wsloc.runner import RunSummary
+    from wsloc.seeder import SeedSummary
 
 EXIT_SOME_FAILED = 3
 FAILURES_SHOWN = 20
@@ -107,24 +111,8 @@ def boxes(
     rib_side_by_side: RibSideBySideOption = None,
     rib_images: RibImagesOption = None,
     rib_others: RibOthersOption = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Folder for the results; those of an earlier run are replaced, other files left.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = Path("wsloc-boxes"),
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
+    output: OutputFolderOption = Path("wsloc-boxes"),
+    overwrite: AnewOption = False,
     overlays: Annotated[
         bool,
         typer.Option(
@@ -148,6 +136,7 @@ def boxes(
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
     workers: WorkersOption = DEFAULT_WORKERS,
+    shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -159,9 +148,12 @@ def boxes(
     from wsloc.inputs.class_labels import read_labels, resolve_choice
     from wsloc.loader import load
     from wsloc.networks.importing import read_class_names
-    from wsloc.outputs.earlier_run import earlier_pictures
+    from wsloc.outputs.boxes_layout import BOXES
+    from wsloc.outputs.run_results import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
+    from wsloc.running.ranks import joined, launched
+    from wsloc.running.shards import parse_shard
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -174,11 +166,13 @@ def boxes(
         overlays=overlays,
         batch_size=batch_size,
         workers=workers,
+        overwrite=overwrite,
+        shard=parse_shard(shard),
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
     )
-    files = images_apart(images, output, partial(earlier_pictures, output))
+    files = images_apart(images, output, partial(earlier_pictures, BOXES, output))
     localizer = load(
         source,
         weights=weights,
@@ -210,13 +204,15 @@ def boxes(
         show_draws=show_draws,
     )
     map_used, _ = localizer.kind(request)
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    talk = Talk(as_json=as_json, quiet=quiet or launched()[0] > 0, verbose=verbose)
     if model is not None and weights == "none":
         talk.note(f"{model} has random weights: its boxes mean nothing (for timing and tests)")
     talk.detail(f"map {map_used} on {localizer.device}, {len(files)} images")
-    with talk.progress("localizing", len(files)) as advance:
-        summary = run_boxes(localizer, files, request, options, on_batch=advance)
-    _report(talk, summary, map_used, output)
+    with joined() as ranks, talk.progress("localizing", len(files)) as advance:
+        summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
+    if summary is None:  # the leading process speaks
+        return
+    report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -241,12 +237,21 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
     return model, None if weights in {"DEFAULT", "none"} else Path(weights)
 
 
-def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> None:
-    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+def report_done_and_failed(talk: Talk, summary: RunSummary | SeedSummary, output: Path) -> None:
+    """What was done before, and what could not be used, on stderr."""
+    if summary.skipped == summary.images:
+        talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
+    elif summary.skipped:
+        talk.note(f"{summary.skipped} of {summary.images} images were done before")
     for failure in summary.failures[:FAILURES_SHOWN]:
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
         talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+
+
+def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
+    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    report_done_and_failed(talk, summary, output)
     if summary.without_mass:
         talk.note(f"empty maps: {summary.without_mass}; their box is the whole image, with mass 0")
     if summary.flat:
@@ -266,7 +271,7 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         for prediction in record.predictions
     ]
     done = summary.images - len(summary.failures)
-    title = f"{map_name} boxes" + (
+    title = f"{summary.map} boxes" + (
         f" (the first {len(summary.first)} images)" if done > len(summary.first) else ""
     )
     if rows:
@@ -276,8 +281,9 @@ def _report(talk: Talk, summary: RunSummary, map_name: str, output: Path) -> Non
         {
             "output": str(output),
             "manifest": str(summary.manifest),
-            "map": map_name,
+            "map": summary.map,
             "images": summary.images,
+            "skipped": summary.skipped,
             "failed": len(summary.failures),
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "classes": summary.classes,

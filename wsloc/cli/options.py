@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from wsloc.errors import UsageError
+from wsloc.running.ranks import on_this_machine
 
 
 class MapName(StrEnum):
@@ -59,9 +60,10 @@ class Precision(StrEnum):
 
 
 def default_workers() -> int:
-    """Half of the processors this process may use, at least 1 and at most 4."""
+    """Half of the processors this process may use, at least 1 and at most 4; shared by those of its run."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(4, available // 2))
+    _, processes = on_this_machine()
+    return max(1, min(4, available // 2 // processes))
 
 
 DEFAULT_WORKERS = default_workers()
@@ -307,6 +309,35 @@ RandomSeedOption = Annotated[
     int,
     typer.Option(
         "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Do the I-th of N parts, from 1, with an --output of its own; `wsloc merge` joins them.",
+        show_default="everything",
+        rich_help_panel=RUNNING,
+    ),
+]
+OutputFolderOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
+        "results are kept unless --overwrite is given, other files left.",
+        rich_help_panel=RESULTS,
+    ),
+]
+AnewOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Start anew, and replace what an earlier run left in the folder.",
+        rich_help_panel=RESULTS,
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]

@@ -78,15 +78,15 @@ from wsloc.cli.training_options import (
     only_given,
     side_range,
 )
+from wsloc.cli.training_report import TrainingWatch, report_training
 from wsloc.errors import UsageError
 
 WATCHED = 6  # images whose attention is drawn while GAIN learns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from wsloc.training.files import TrainingFiles
-    from wsloc.training.records import EpochFigures, StepReport
 
 
 def train(
@@ -157,6 +157,14 @@ def train(
     mask_threshold: MaskThresholdOption = None,
     mask_fill: MaskFillOption = None,
     watch: WatchOption = None,
+    sync_batch_norm: Annotated[
+        bool,
+        typer.Option(
+            "--sync-batch-norm",
+            help="Under torchrun: batch norm counts the images of all processes, not each one's own.",
+            rich_help_panel=RUNNING,
+        ),
+    ] = False,
     half: Annotated[
         bool, typer.Option("--half", help="Keep the weights of the checkpoint as float16: half the file.")
     ] = False,
@@ -204,6 +212,7 @@ def train(
     from wsloc.inputs.extra_supervision import ExtraSource
     from wsloc.methods import METHODS
     from wsloc.networks.devices import resolve_device
+    from wsloc.running.ranks import launched
     from wsloc.trainer import train as run
     from wsloc.training.files import TrainingFiles
 
@@ -271,14 +280,15 @@ def train(
         random_seed=random_seed,
         precision=training_precision(precision, place.type),
     )
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    leads = launched()[0] == 0
+    talk = Talk(as_json=as_json and leads, quiet=quiet or not leads, verbose=verbose and leads)
     talk.detail(f"training {method} on {place}, {chosen.precision}")
     logging.getLogger("matplotlib").setLevel(
         logging.ERROR
     )  # it remarks on its caches, whose place is no concern
     complete = resume and files.complete
     with _saying_how_to_resume(talk, files), talk.progress("epoch 1", total=0) as advance:
-        shown = _Watch(talk, advance)
+        shown = TrainingWatch(talk, advance)
         run(
             method,
             data,
@@ -294,15 +304,18 @@ def train(
             resume=resume,
             half=half,
             snapshot_every=snapshot_every,
+            sync_batch_norm=sync_batch_norm,
             watched=(WATCHED if method == "gain" else 0) if watch is None else watch,
             on_start=shown.start,
             on_step=shown.step,
             on_epoch=shown.epoch,
             on_warning=talk.note,
         )
+    if not leads:  # the leading process speaks
+        return
     if complete:
         talk.note(f"{output} is complete: nothing is left to train")
-    _report(talk, files, shown.history)
+    report_training(talk, files, shown.history)
 
 
 def training_precision(precision: Precision, device_type: str) -> str:
@@ -336,58 +349,3 @@ def _saying_how_to_resume(talk: Talk, files: TrainingFiles) -> Iterator[None]:
         if not isinstance(stop, Exception) and files.resume.exists():
             talk.note(f"the same command with --resume goes on after the last whole epoch: {files.resume}")
         raise
-
-
-class _Watch:
-    """What is shown of a training while it runs."""
-
-    def __init__(self, talk: Talk, advance: Callable[..., None]) -> None:
-        self.talk = talk
-        self.advance = advance
-        self.epochs = self.ahead = 0
-        self.history: list[EpochFigures] = []
-
-    def start(self, history: Sequence[EpochFigures], epochs: int) -> None:
-        """Epochs that are done before this command begins, of how many."""
-        self.history += history
-        self.epochs, self.ahead = epochs, epochs - len(history)
-        if history and self.ahead:
-            self.talk.note(f"going on after epoch {len(history)}/{epochs}")
-
-    def step(self, report: StepReport) -> None:
-        self.advance(
-            report.images,
-            f"epoch {report.epoch + 1}/{self.epochs}  loss {report.loss:.3f}",
-            total=report.images * report.steps * self.ahead,
-        )
-
-    def epoch(self, figures: EpochFigures) -> None:
-        self.history.append(figures)
-        self.talk.note(f"epoch {figures.epoch + 1}/{self.epochs}, {_words(figures)}, {figures.seconds:.0f} s")
-
-
-def _words(figures: EpochFigures) -> str:
-    """What an epoch came to."""
-    words = [f"loss {figures.train_loss:.4f}", f"error {figures.train_error:.1%}"]
-    if figures.validation_error is not None:
-        words.append(f"validation error {figures.validation_error:.1%}")
-    words += [f"{name} {value:.4f}" for name, value in figures.extra.items()]
-    return ", ".join(words)
-
-
-def _report(talk: Talk, files: TrainingFiles, history: Sequence[EpochFigures]) -> None:
-    """The line, or the JSON document, on stdout."""
-    from wsloc.training.records import kept_epoch
-
-    kept = kept_epoch(history) if history else None  # the figures of a complete training may be gone
-    if kept is not None:
-        talk.line(f"{files.output}: epoch {kept.epoch + 1} of {len(history)}, {_words(kept)}")
-    talk.document(
-        {
-            "checkpoint": str(files.output),
-            "metrics": str(files.metrics),
-            "curve": str(files.curve),
-            "kept_epoch": None if kept is None else kept.epoch,
-            "epochs": [figures.to_dict() for figures in history],
-        }
-    )

@@ -13,8 +13,9 @@ from PIL import Image
 
 from wsloc.errors import ImageError
 from wsloc.inputs.images import decode, printable
-from wsloc.inputs.workers import LostWorkerError, read_ahead
+from wsloc.inputs.workers import LostWorkerError, read_lists_ahead
 from wsloc.records import Failure, ImageFile
+from wsloc.running.shards import count_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,6 +93,7 @@ def load_batches(
     batch_size: int,
     workers: int,
     with_picture: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[LoadedBatch]:
     """The images in batches, in their order; at most one batch a worker is held.
 
@@ -101,24 +103,27 @@ def load_batches(
         batch_size: images a batch.
         workers: processes that decode and resize; 0 does it in this one.
         with_picture: whether to keep the upright picture for an overlay.
+        numbers: of the batches, from 0, that are wanted; None for all. Batches are cut from all files in any case.
 
     Raises:
-        ImageError: if a worker process was killed; an image that fails is a `Failure` in its batch.
+        ImageError: if a worker process was killed, naming the image it was at; an image that fails is a `Failure` in
+            its batch.
     """
-    batches = [files[start : start + batch_size] for start in range(0, len(files), batch_size)]
+    if numbers is None:
+        numbers = range(count_batches(len(files), batch_size))
+    batches = [files[number * batch_size : (number + 1) * batch_size] for number in numbers]
     work = partial(_load_batch, batches, preprocessing, with_picture)
     try:
-        yield from read_ahead(work, len(batches), workers)
+        yield from read_lists_ahead(work, len(batches), workers)
     except LostWorkerError as error:
-        first = error.number * batch_size
         batch = batches[error.number]
-        raise ImageError(
-            f"images {first + 1} to {first + len(batch)} of {len(files)} ({batch[0].image} to {batch[-1].image}): "
-            f"{error}: try a smaller --batch-size, or --workers 0"
-        ) from error
+        at = batch if error.item is None else batch[error.item : error.item + 1] or batch
+        images = printable(at[0].path) if len(at) == 1 else f"images {at[0].image} to {at[-1].image}"
+        raise ImageError(f"{images}: {error}: try a smaller --batch-size, or --workers 0") from error
 
 
 def _load_batch(
     batches: Sequence[Sequence[ImageFile]], preprocessing: Preprocessing, with_picture: bool, number: int
-) -> LoadedBatch:
-    return [load(file, preprocessing, with_picture=with_picture) for file in batches[number]]
+) -> Iterator[LoadedImage | Failure]:
+    for file in batches[number]:
+        yield load(file, preprocessing, with_picture=with_picture)

@@ -17,7 +17,7 @@ from wsloc.inputs.images import decode, printable
 from wsloc.inputs.workers import LostWorkerError, read_ahead
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from wsloc.inputs.extra_supervision import ExtraSample
     from wsloc.inputs.preprocessing import Preprocessing
@@ -143,6 +143,7 @@ class TrainingBatches:
         epoch: from 0.
         extra: images with extra supervision.
         extra_per_batch: E.
+        part: of so many things, those that are loaded here: where several processes share every batch.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class TrainingBatches:
         epoch: int = 0,
         extra: Sequence[ExtraSample] = (),
         extra_per_batch: int = 0,
+        part: Callable[[int], slice] = slice,
     ) -> None:
         self.samples = samples
         self.index = {class_id: index for index, class_id in enumerate(classes.ids)}
@@ -179,12 +181,14 @@ class TrainingBatches:
         line = [again.permutation(len(extra)) for _ in range(turns if extra else 0)]
         self.extra_order = np.concatenate(line) if line else np.zeros(0, np.int64)
         self.extra_per_batch = extra_per_batch
+        self.part = part
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, number: int) -> Batch:
         members = self.batches[number]
+        members = members[self.part(len(members))]
         pixels = np.stack([self._pixels(int(member)) for member in members])  # (N, S, S, 3)
         targets = np.zeros((len(members), len(self.index)), np.float32)  # (N, C)
         for row, member in enumerate(members):
@@ -194,10 +198,8 @@ class TrainingBatches:
     def _supervised(self, number: int) -> Batch:
         """The arrays of the images with extra supervision that are drawn for a batch."""
         start = number * self.extra_per_batch
-        members = [
-            self._supervised_one(start + place, self.extra[member])
-            for place, member in enumerate(self.extra_order[start : start + self.extra_per_batch].tolist())
-        ]
+        drawn = range(start, start + self.extra_per_batch)[self.part(self.extra_per_batch)]
+        members = [self._supervised_one(draw, self.extra[self.extra_order[draw]]) for draw in drawn]
         most = max(len(sample.class_index) for sample, *_ in members)
         side = self.preprocessing.image_size
         class_index = np.full((len(members), most), -1, np.int64)  # (E, P)

@@ -86,6 +86,13 @@ class ClassificationError:
             self._images += len(values)
             self._hits += _topk_hits(values, truth, 1)
 
+    def add(self, other: ClassificationError) -> None:
+        """Add what another one has counted of other images of the same task."""
+        self._images += other._images
+        self._hits += other._hits
+        self._scores += other._scores
+        self._targets += other._targets
+
     def value(self) -> float:
         """The error so far, 0-1.
 

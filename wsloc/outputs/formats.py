@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsloc.outputs import coco, csv_table, voc, yolo
+from wsloc.outputs.predictions import read_predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from wsloc.outputs.predictions import Records
@@ -26,3 +27,15 @@ CHECKS: dict[str, Callable[[Callable[[], Iterable[str]], Path], None]] = {
     "yolo": yolo.check,
 }
 """name -> `check(images, folder)`, which refuses image ids before a run that its format would refuse after it."""
+
+
+def write_formats(formats: Collection[str], predictions: Path, classes: Classes) -> None:
+    """Write the formats asked for, beside the predictions file that they are made of.
+
+    Raises:
+        OutputError: if a file cannot be written.
+        DataError: if the predictions cannot be read.
+    """
+    for name, write in FORMATS.items():
+        if name in formats:
+            write(lambda: read_predictions(predictions), classes, predictions.parent)

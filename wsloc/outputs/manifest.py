@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wsloc.records import Failure
 
 SCHEMA_VERSION = 1
+NAME = "manifest.json"
 PACKAGES = ("wsloc", "torch", "torchvision", "numpy", "pillow")
 
 
@@ -54,7 +55,6 @@ def write_manifest(
         OutputError: if the file cannot be written, or an argument is NaN or infinite.
         CheckpointError: if the checkpoint cannot be read.
     """
-    path = folder / "manifest.json"
     content = {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
@@ -70,18 +70,37 @@ def write_manifest(
         "seconds": round(seconds, 3),
         **entries,
     }
+    return write_content(folder, content)
+
+
+def write_content(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write what `write_manifest` or `read_manifest` put together.
+
+    Raises:
+        OutputError: if the file cannot be written, or a value is NaN or infinite.
+    """
+    path = folder / NAME
     write_text(path, _json(content, path))
     return path
 
 
-def _json(content: dict[str, Any], path: Path) -> str:
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """The content of `folder/manifest.json`; None if there is none that can be read."""
+    try:
+        content = json.loads((folder / NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _json(content: Mapping[str, Any], path: Path) -> str:
     """Indented JSON; readable characters stay, unless a file name is no UTF-8."""
     try:
-        text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=2, default=str)
+        text = json.dumps(dict(content), ensure_ascii=False, allow_nan=False, indent=2, default=str)
     except ValueError as error:
         raise OutputError(f"cannot write {path}: NaN or infinity among its values") from error
     if any("\ud800" <= character <= "\udfff" for character in text):
-        text = json.dumps(content, allow_nan=False, indent=2, default=str)
+        text = json.dumps(dict(content), allow_nan=False, indent=2, default=str)
     return text + "\n"
 
 

@@ -1,106 +1,49 @@
-"""The predictions file: one JSON line an image, written as the run goes, and read again."""
+"""The predictions file: one JSON line an image, written and read again."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError, OutputError
+from wsloc.files import write_pieces
 from wsloc.records import Failure, Localization, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from io import FileIO
     from pathlib import Path
-    from types import TracebackType
 
 
+NAME = "predictions.jsonl"
 Record = Localization | Failure
 Records = Callable[[], Iterator[Record]]
 """What formats take: a function that gives the records from the first one, as often as it is called."""
 
 
-class PredictionLog:
-    """`predictions.jsonl` as it grows: `predictions.jsonl.partial`, renamed when the block ends well.
+def write_predictions(folder: Path, lines: Iterable[bytes]) -> Path:
+    """Write `folder/predictions.jsonl`, whole or not at all, and return its path.
 
-    Every line is handed to the system at once, so that a run that is killed leaves whole lines only; after an
-    exception the partial file stays. An older `predictions.jsonl` stands until it is replaced.
+    Args:
+        folder: where the file goes.
+        lines: of records in their order, as `record_line` gives them, singly or several at a time.
 
-        with PredictionLog(folder) as log:
-            log.write(record)
-
-    Attributes:
-        path: the file that will stand at the end.
-        partial: the file that grows.
+    Raises:
+        OutputError: if the file cannot be written.
     """
+    path = folder / NAME
+    write_pieces(path, lines)
+    return path
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "predictions.jsonl"
-        self.partial = folder / "predictions.jsonl.partial"
-        self._stream: FileIO | None = None
-        self._end = 0  # bytes of whole lines
 
-    def __enter__(self) -> Self:
-        """Start an empty partial file.
+def record_line(record: Record) -> bytes:
+    """The line of one image in the predictions file.
 
-        Raises:
-            OutputError: if it cannot be written.
-        """
-        try:
-            self.partial.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.partial.open("wb", buffering=0)
-        except OSError as error:
-            raise self._error(error) from error
-        self._end = 0
-        return self
-
-    def write(self, record: Record) -> None:
-        """Append the line of one image.
-
-        Raises:
-            OutputError: if the line cannot be written, or the record holds NaN or infinity.
-        """
-        if self._stream is None:
-            raise ValueError("a PredictionLog is written to inside its with block")
-        line = json_line(prediction_line(record))
-        try:
-            written = self._stream.write(line)
-        except OSError as error:
-            raise self._error(error) from error
-        if written != len(line):  # the disk is full: what is torn is cut off when the block ends
-            raise OutputError(
-                f"cannot write {self.partial}: only a part of a line was taken; is the disk full?"
-            )
-        self._end += len(line)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Rename the file if all went well, else cut off what is torn.
-
-        Raises:
-            OutputError: if the file cannot be renamed.
-        """
-        stream = self._stream
-        if stream is None:
-            return
-        self._stream = None
-        try:
-            with stream:
-                if kind is not None:
-                    stream.truncate(self._end)
-                os.fsync(stream.fileno())
-            if kind is None:
-                self.partial.replace(self.path)
-        except OSError as failure:
-            if kind is None:
-                raise self._error(failure) from failure
-
-    def _error(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.partial}: {error.strerror or error}")
+    Raises:
+        OutputError: if the record holds NaN or infinity.
+    """
+    return json_line(prediction_line(record))
 
 
 def prediction_line(record: Record) -> dict[str, Any]:
@@ -171,16 +114,20 @@ def read_predictions(path: Path) -> Iterator[Record]:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield _record(line, f"{path}, line {number}")
+                    yield parse_record(line, f"{path}, line {number}")
     except OSError as error:
         raise DataError(f"cannot read the predictions {path}: {error.strerror or error}") from error
 
 
-def _record(line: bytes, place: str) -> Record:
-    """The record of a line.
+def parse_record(line: bytes, place: str) -> Record:
+    """The record of a line of a predictions file.
+
+    Args:
+        line: with its line feed or without it.
+        place: file and line, for messages.
 
     Raises:
-        DataError: naming the place and what is wrong.
+        DataError: if it is malformed; names the place and what is wrong.
     """
     try:
         values = json.loads(line.decode("utf-8-sig"))

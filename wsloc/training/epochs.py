@@ -17,7 +17,9 @@ from wsloc.inputs.training_set import TrainingBatches, steps_an_epoch
 from wsloc.methods import METHODS
 from wsloc.metrics.classification import ClassificationError
 from wsloc.networks.initial_weights import load_initial_weights
+from wsloc.networks.synced_norm import synchronize
 from wsloc.networks.tasks import MULTI_LABEL, ExtraBatch, LabelledBatch
+from wsloc.training.group import Group, Objective
 from wsloc.training.records import EpochFigures, StepReport
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Learner:
         init: weights to start from: a file, `DEFAULT` for torchvision's, or None for random ones.
         extra: training images with extra supervision, for methods that make use of it.
         extra_per_step: how many of them go into each step; at least one into each of its parts.
+        group: the processes that train together; each takes its part of every batch.
+        sync_batch_norm: whether batch norm counts the images of all processes.
 
     Attributes:
         name: of the method.
@@ -76,11 +80,14 @@ class Learner:
         init: Path | str | None = None,
         extra: Sequence[ExtraSample] = (),
         extra_per_step: int = 0,
+        group: Group | None = None,
+        sync_batch_norm: bool = False,
     ) -> None:
         self.name = method
         self.method = METHODS[method]
+        self.group = group or Group()
         self.extra = extra
-        self.extra_per_step = max(extra_per_step, recipe.accumulate)
+        self.extra_per_step = max(extra_per_step, recipe.accumulate * self.group.size)
         self.recipe = recipe
         self.classes = classes
         self.task = task
@@ -93,6 +100,9 @@ class Learner:
             load_initial_weights(network, init, classes)
         # Channels last: convolutions run about 1.3 times as fast on CPUs, and use tensor cores on GPUs.
         self.network: Network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses the keyword pair
+        if sync_batch_norm:
+            synchronize(self.network)
+        self.objective = self.group.wrapped(Objective(self.method, self.network), device)
         self.optimizer = _optimizer(self.network, recipe)
         self.average: AveragedModel | None = None
         if recipe.ema:
@@ -112,7 +122,12 @@ class Learner:
                 f"--image-size than {self.recipe.image_size}"
             )
         normed = any(isinstance(module, nn.BatchNorm2d) for module in self.network.modules())
-        part = -(-min(self.recipe.batch_size, images) // self.recipe.accumulate)
+        batch = min(self.recipe.batch_size, images)
+        if batch < self.group.size:
+            raise TrainingError(
+                f"{self.group.size} processes cannot share a batch of {batch}: give a larger --batch-size"
+            )
+        part = -(-batch // self.group.size // self.recipe.accumulate)
         if part == 1 and normed and self._cells() == 1:
             raise TrainingError(
                 f"one image a batch leaves {self.recipe.backbone}'s batch norm one value a channel: give a larger "
@@ -149,7 +164,7 @@ class Learner:
         """
         started = time.perf_counter()
         # Whatever the network draws (dropout) depends on the epoch alone, so that a resumed run repeats it.
-        torch.manual_seed(self.recipe.random_seed * 1_000_003 + number)
+        torch.manual_seed(self.recipe.random_seed * 1_000_003 + number + self.group.rank * 7_919)
         train_loss, train_error, extra = self._learn(number, samples, workers, on_step)
         validated = (None, None) if validation is None else self._judge(validation, workers)
         _demand_finite_weights(self.network)
@@ -207,19 +222,47 @@ class Learner:
                     break
                 epoch = number + step / whole
                 rate = self.recipe.learning_rate_at(epoch, whole)
-                logits, loss, logs = self._step(pixels, targets, supervised, rate, epoch / length)
+                size = len(batches.batches[step])  # of all processes
+                logits, loss, logs = self._step(pixels, targets, supervised, rate, epoch / length, whole=size)
                 error.update(logits.numpy(), targets.numpy())
-                total += loss
+                share = len(pixels) / size / steps
+                total += loss * share
                 for name, value in logs.items():
-                    extra[name] = extra.get(name, 0.0) + value / steps
+                    extra[name] = extra.get(name, 0.0) + value * share
                 if on_step is not None:
-                    on_step(StepReport(number, step + 1, steps, len(pixels), loss, logs))
-        return total / steps, error.value(), extra
+                    on_step(StepReport(number, step + 1, steps, size, loss, logs))
+        for module in (self.network, self.average):
+            if module is not None:
+                self.group.average_buffers(module)
+        return self._together(total, error, extra)
+
+    def _together(
+        self, total: float, error: ClassificationError, extra: dict[str, float]
+    ) -> tuple[float, float, dict[str, float]]:
+        """Sums and the error of all processes, from each one's."""
+        whole, sums = ClassificationError(multi_label=error.multi_label), dict[str, float]()
+        found = self.group.gathered((total, error, extra))
+        for _, counted, logged in found:
+            whole.add(counted)
+            for name, value in logged.items():
+                sums[name] = sums.get(name, 0.0) + value
+        return sum(part for part, *_ in found), whole.value(), sums
 
     def _step(
-        self, pixels: Tensor, targets: Tensor, extra: Sequence[Tensor], rate: float, progress: float
+        self,
+        pixels: Tensor,
+        targets: Tensor,
+        extra: Sequence[Tensor],
+        rate: float,
+        progress: float,
+        *,
+        whole: int,
     ) -> tuple[Tensor, float, dict[str, float]]:
-        """One optimizer step: (logits (N, C) on the CPU, loss, what the method logs)."""
+        """One optimizer step on this process's part of a batch of so many images.
+
+        Returns:
+            Logits (N, C) on the CPU, loss, what the method logs: all of the part.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
@@ -230,16 +273,19 @@ class Learner:
         value = 0.0
         logs: dict[str, Tensor] = {}
         chunks = images.chunk(parts), aims.chunk(parts)
-        for part, aim, supervised in zip(*chunks, self._supervised(extra, len(chunks[0])), strict=True):
+        # Gradients are averaged over the processes: weighed so, they are those of the whole batch.
+        weight = len(images) * self.group.size / whole
+        parted = zip(*chunks, self._supervised(extra, len(chunks[0])), strict=True)
+        for number, (part, aim, supervised) in enumerate(parted, 1):
             share = len(part) / len(images)
-            with self._autocast():
-                loss, logits, logged = self.method.loss(
-                    self.network, LabelledBatch(part, aim, self.task, progress, supervised)
+            with self._autocast(), self.group.exchanging(self.objective, now=number == len(chunks[0])):
+                loss, logits, logged = self.objective(
+                    LabelledBatch(part, aim, self.task, progress, supervised)
                 )
             # One copy to the host a part: the loss must be looked at before it spoils the weights.
             value += float(loss.detach()) * share
             _demand_finite(value, "the loss")
-            (loss * share).backward()  # type: ignore[no-untyped-call]  # torch ships no annotation for it
+            (loss * share * weight).backward()
             outputs.append(logits.detach().float())
             for name, log in logged.items():
                 logs[name] = logs.get(name, torch.zeros((), device=self.device)) + log * share
@@ -269,8 +315,9 @@ class Learner:
         """(mean loss, error) on images that are not learnt from, with the weights that would be kept."""
         error, total = ClassificationError(multi_label=self.task == MULTI_LABEL), 0.0
         self.network.eval()
+        own = samples[self.group.part(len(samples))]
         with self.kept_weights():
-            for pixels, targets in self._batches(samples, None, 0).load(workers):
+            for pixels, targets in self._batches(own, None, 0).load(workers):
                 images = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, S, S)
                 batch = LabelledBatch(images, targets.to(self.device), self.task)
                 with self._autocast():
@@ -278,7 +325,8 @@ class Learner:
                 error.update(logits.float().cpu().numpy(), targets.numpy())
                 total += float(loss) * len(pixels)
         _demand_finite(total, "the validation loss")
-        return total / len(samples), error.value()
+        mean, whole, _ = self._together(total / len(samples), error, {})
+        return mean, whole
 
     @contextmanager
     def kept_weights(self) -> Iterator[None]:
@@ -307,6 +355,7 @@ class Learner:
             epoch=number,
             extra=self.extra if augmentation is not None else (),
             extra_per_batch=self.extra_per_step,
+            part=slice if augmentation is None else self.group.part,
         )
 
     def _autocast(self) -> torch.autocast:

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    from tests.conftest import Outcome
+
+    Command = Callable[..., Outcome]
+
+
+def shards(command: Command, checkpoint: Path, images: Path, folder: Path) -> list[Path]:
+    for number in (1, 2):
+        ran = command(
+            *("boxes", images, "--checkpoint", checkpoint, "--batch-size", 2, "--workers", 0),
+            *("-o", folder / f"s{number}", "--shard", f"{number}/2", "-q"),
+        )
+        assert ran.code in (0, 3)
+    return [folder / "s1", folder / "s2"]
+
+
+def test_shards_become_one_run(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
+    folders = shards(command, ep_checkpoint, scenes, tmp_path)
+    whole = command(
+        *(
+            "boxes",
+            scenes,
+            "--checkpoint",
+            ep_checkpoint,
+            "--batch-size",
+            2,
+            "--workers",
+            0,
+            "-o",
+            tmp_path / "whole",
+        )
+    )
+    ran = command("merge", *folders, "-o", tmp_path / "out", "-v")
+    assert (ran.code, ran.stderr) == (0, "2 shards\n")
+    assert ran.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["arguments"]["output"] == str(tmp_path / "out")
+    assert manifest["arguments"]["shard"] is None
+    ran = command("merge", *folders, "-o", tmp_path / "out", "--json")
+    document = json.loads(ran.stdout)
+    assert (document["images"], document["failed"], document["map"]) == (4, 0, "entropy-class")
+
+
+def test_shards_of_seeds_too(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (
+        "seeds",
+        scenes,
+        "--checkpoint",
+        gap_checkpoint,
+        "--batch-size",
+        2,
+        "--workers",
+        0,
+        "--class",
+        1,
+    )
+    for number in (1, 2):
+        ran = command(*options, "-o", tmp_path / f"s{number}", "--shard", f"{number}/2", "-q")
+        assert (ran.code, ran.stderr) == (0, "")
+    whole = command(*options, "-o", tmp_path / "whole")
+    monkeypatch.chdir(tmp_path)
+    ran = command("merge", "s1", "s2")
+    assert (ran.code, ran.stderr) == (0, whole.stderr)
+    assert ran.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
+    assert ran.stdout.endswith("-> wsloc-seeds\n")
+    assert (tmp_path / "wsloc-seeds/list.txt").read_bytes() == (tmp_path / "whole/list.txt").read_bytes()
+
+
+def test_failed_images_are_told(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(scenes, images)
+    (images / "bad.jpg").touch()
+    ran = command("merge", *shards(command, ep_checkpoint, images, tmp_path), "-o", tmp_path / "out", "-q")
+    assert (ran.code, ran.stdout) == (3, "")
+    assert ran.stderr.endswith("bad.jpg: is empty\n")
+
+
+def test_what_cannot_be_merged_is_one_line(command: Command, tmp_path: Path) -> None:
+    ran = command("merge", tmp_path, "-o", tmp_path / "out")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"wsloc: error: {tmp_path} does not hold a shard: name folders that `--shard I/N` wrote\n"
+    )
+    assert command("merge", tmp_path / "gone").code == 2
+    assert command("merge").code == 2
