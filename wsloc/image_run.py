@@ -108,17 +108,10 @@ class ImageRun:
             command: `boxes` or `seeds`.
             **entries: what it asks of each image.
         """
-        options, localizer = self.options, self.localizer
-        known = options.checkpoint is not None or options.model is not None
+        options = self.options
+        weights = options.arguments.get("weights")
         entries |= {
-            "network_classes": digest((*localizer.classes.ids, *localizer.classes.names)),
-            "checkpoint": None if options.checkpoint is None else file_sha256(options.checkpoint),
-            "model": options.model if known else weights_digest(localizer.network.model),
-            "weights": None if options.checkpoint is not None else options.arguments.get("weights"),
-            "preprocessing": asdict(localizer.preprocessing),
-            "views": asdict(localizer.views),
-            "precision": "bfloat16" if localizer.bfloat16 else "float32",
-            "device": localizer.device.type,
+            **network_entries(self.localizer, options.checkpoint, options.model, weights),
             "overlays": options.overlays,
             "batch_size": options.batch_size,
         }
@@ -185,3 +178,30 @@ class ImageRun:
             run=work.identity,
             **classes,
         )
+
+
+def network_entries(
+    localizer: Localizer, checkpoint: Path | None, model: str | None, weights: object = None
+) -> Identity:
+    """What decides what a network shows: its weights, its classes, and how images come to it.
+
+    Args:
+        localizer: the network.
+        checkpoint: the weights file, known by its SHA-256; None where no file was read.
+        model: its name; where neither is known, it counts by its weights.
+        weights: which ones of the model were asked for.
+
+    Raises:
+        CheckpointError: if the checkpoint cannot be read.
+    """
+    known = checkpoint is not None or model is not None
+    return {
+        "network_classes": digest((*localizer.classes.ids, *localizer.classes.names)),
+        "checkpoint": None if checkpoint is None else file_sha256(checkpoint),
+        "model": model if known else weights_digest(localizer.network.model),
+        "weights": None if checkpoint is not None else weights,
+        "preprocessing": asdict(localizer.preprocessing),
+        "views": asdict(localizer.views),
+        "precision": "bfloat16" if localizer.bfloat16 else "float32",
+        "device": localizer.device.type,
+    }

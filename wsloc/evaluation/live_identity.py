@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from wsloc.networks.network import weights_digest
-from wsloc.outputs.manifest import file_sha256
+from wsloc.image_run import network_entries
 from wsloc.running.identity import digest, images_identity, run_identity
 from wsloc.running.shards import Shard
 
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
 
     from wsloc.evaluation.annotated import AnnotatedImages
     from wsloc.evaluation.live_run import LiveRun
-    from wsloc.localizer import Localizer
     from wsloc.running.identity import Identity
 
 # Arguments of the command whose meaning is among what `live_identity` adds.
@@ -52,7 +49,7 @@ def live_identity(run: LiveRun, *, checkpoint: Path | None = None, model: str | 
     """
     options, tuning = run.options, run.tuning
     entries = {
-        **network_entries(run.localizer, checkpoint, model),
+        **network_entries(run.localizer, checkpoint, model, (options.arguments or {}).get("weights")),
         "maps": ",".join(dict.fromkeys(key.map for key in run.runs)),
         "box_rules": ", ".join(key.box for key in run.runs),
         "annotations": _annotations_digest(run.found),
@@ -68,20 +65,6 @@ def live_identity(run: LiveRun, *, checkpoint: Path | None = None, model: str | 
         name: value for name, value in (options.arguments or {}).items() if name not in SAID_OTHERWISE
     }
     return run_identity("eval", arguments, files=run.found.files, shard=Shard(), **entries)
-
-
-def network_entries(localizer: Localizer, checkpoint: Path | None, model: str | None) -> Identity:
-    """What decides what a network shows: its weights, its classes, and how images come to it."""
-    known = checkpoint is not None or model is not None
-    return {
-        "network_classes": digest((*localizer.classes.ids, *localizer.classes.names)),
-        "checkpoint": None if checkpoint is None else file_sha256(checkpoint),
-        "model": model if known else weights_digest(localizer.network.model),
-        "preprocessing": asdict(localizer.preprocessing),
-        "views": asdict(localizer.views),
-        "precision": "bfloat16" if localizer.bfloat16 else "float32",
-        "device": localizer.device.type,
-    }
 
 
 def _annotations_digest(found: AnnotatedImages) -> str:
