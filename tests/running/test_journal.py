@@ -210,7 +210,8 @@ def test_a_journal_that_shrinks_is_noticed(tmp_path: Path) -> None:
 
 
 def test_another_process_reads_what_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, synced = tmp_path / "rank-0.jsonl", []
+    path = tmp_path / "rank-0.jsonl"
+    synced: list[int] = []
     with Journal(path) as journal:
         journal.write(4, lines("a"))
         journal.close_batch({})
