@@ -58,7 +58,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, after: int, go: Callable[[], object]) -> None:
     """Run until so many batches are kept."""
-    keep, kept = Stage.keep, list[int]()
+    keep = Stage.keep
+    kept: list[int] = []
 
     def keep_some(self: Stage, number: int, line: bytes) -> None:
         if len(kept) == after:

@@ -55,7 +55,8 @@ def test_what_does_not_fit_is_found_out_before_the_work(localizer: Localizer, tm
 
 
 def test_scored_in_one_process(localizer: Localizer, tmp_path: Path) -> None:
-    data, done = write_data_set(tmp_path / "val", count=5), list[int]()
+    data = write_data_set(tmp_path / "val", count=5)
+    done: list[int] = []
     run = prepared(localizer, data, maps=["cam"], batch_size=2, threshold_step=0.5)
     report = run.evaluation(run.score(done.append)).report
     assert done == [2, 2, 1]

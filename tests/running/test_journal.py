@@ -242,7 +242,8 @@ def test_lines_that_cannot_be_parsed_are_torn_ones(tmp_path: Path, line: bytes) 
 
 
 def test_another_process_reads_what_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, synced = tmp_path / "rank-0.jsonl", list[int]()
+    path = tmp_path / "rank-0.jsonl"
+    synced: list[int] = []
     with Journal(path) as journal:
         journal.write(4, lines("a"))
         journal.close_batch({})

@@ -51,7 +51,7 @@ def live_identity(run: LiveRun, *, checkpoint: Path | None = None, model: str | 
     entries = {
         **network_entries(run.localizer, checkpoint, model, (options.arguments or {}).get("weights")),
         "maps": ",".join(dict.fromkeys(key.map for key in run.runs)),
-        "box_rules": ", ".join(key.box for key in run.runs),
+        "box_rules": " and ".join(key.box for key in run.runs),
         "annotations": _annotations_digest(run.found),
         "blacklist": digest(sorted(run.blacklist)) if run.annotated.blacklist is not None else None,
         "tune_on": None if tuning is None else _annotations_digest(tuning),
