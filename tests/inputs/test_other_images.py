@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,6 +59,19 @@ def test_the_key_and_the_seed_decide(data: Path, classes: Classes) -> None:
         OtherImages(data, classes, own, seed).draw(key, (), 3)[0] for seed in (0, 1) for key in (1, 2, 3)
     ]
     assert len({pictures.tobytes() for pictures in drawn}) > 3
+
+
+def test_what_decides_the_draws_is_said_alike_in_every_run(data: Path, classes: Classes) -> None:
+    """Copies, too, which `dataclasses.asdict` makes of it."""
+    own = Preprocessing(image_size=16)
+    said = str(OtherImages(data, classes, own))
+    assert said.startswith(f"9 images of {data} (")
+    assert str(deepcopy(OtherImages(data, classes, own))) == said
+    assert str(OtherImages(data, classes, own, 1)) != said
+    other = Classes(classes.ids[::-1], classes.names[::-1])
+    assert str(OtherImages(data, other, own)) != said
+    copied = deepcopy(OtherImages(data, classes, own)).draw(3, (0,), 2)
+    assert np.array_equal(copied[0], OtherImages(data, classes, own).draw(3, (0,), 2)[0])
 
 
 def test_few_that_fit_are_drawn_repeatedly(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +58,14 @@ class OtherImages:
             row[list(labels)] = True
         side = preprocessing.image_size
         self._pixels = lru_cache(maxsize=KEPT_BYTES // (3 * side**2))(self._read)
+
+    def __str__(self) -> str:
+        """What decides its draws, the same in every process: runs are known again by it."""
+        listed = "\n".join(
+            f"{file}\t{labels}" for file, labels in zip(self._files, self._labels, strict=True)
+        )
+        digest = blake2b(listed.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        return f"{len(self._files)} images of {self.path} ({digest}), random seed {self.random_seed}"
 
     def draw(
         self, key: int, class_indices: Collection[int], count: int
