@@ -28,7 +28,9 @@ import torch  # noqa: E402 - below the path and the number of threads
 from tests.fuzzing.cases import Cases, Finding, keep  # noqa: E402
 from tests.fuzzing.targets import TARGETS  # noqa: E402
 
-LONGEST = 60  # seconds after which a process is taken to hang where no signal reaches it
+LONGEST = (
+    300  # seconds after which a process is taken to hang where no signal reaches it, be the machine busy
+)
 ADDRESSES = 8 << 30  # bytes that a process may ask for on top of what it has
 MOST_OF_A_KIND = 3  # findings that are kept
 
