@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.scenes import make_scene
 from wsloc.inputs.preprocessing import Preprocessing
@@ -71,3 +71,25 @@ def tiny_localizer(**fields: Any) -> Localizer:
         **fields,
     }
     return Localizer(**settings)
+
+
+class Limited(Network):
+    """A network whose device holds a few inputs at once.
+
+    Args:
+        network: what it does as long as they are no more.
+        most: how many they may be.
+    """
+
+    def __init__(self, network: Network, most: int) -> None:
+        super().__init__(network.name, network.model, network.family)
+        self.pooling = network.pooling
+        self.most = most
+        self.passes: list[int] = []
+        self.eval()
+
+    def features(self, images: Tensor) -> Tensor:
+        self.passes.append(len(images))
+        if len(images) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().features(images)

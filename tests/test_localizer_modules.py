@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from torch import nn
 
 import wsloc
 from tests.example_localizers import assert_close, maps_of, picture
-from wsloc.errors import UnsupportedError
+from wsloc.errors import MemoryLimitError, UnsupportedError
+from wsloc.fitting import Fitting
+from wsloc.inputs.pictures import load_picture
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.networks.network import evaluating
 
@@ -116,8 +119,12 @@ def test_too_little_memory_names_the_remedy(
         raise error
 
     monkeypatch.setattr(gap.network, "observe", fail)
-    with pytest.raises(UnsupportedError, match=r"2 inputs of 48 x 48 pixels do not fit .* --batch-size"):
-        gap.localize([picture(), picture(1)])
+    alone = replace(gap, fitting=Fitting())
+    with pytest.raises(MemoryLimitError, match=r"one input of 48 x 48 pixels do .* smaller --image-size$"):
+        alone.localize([picture(), picture(1)])
+    loaded = [load_picture(picture(seed), f"{seed}", gap.preprocessing) for seed in range(2)]
+    with pytest.raises(MemoryLimitError, match=r"2 inputs of 48 x 48 pixels do not fit .* --batch-size"):
+        alone.observe(loaded, ["cam"], lambda scores: scores.topk(1).indices)
 
 
 def test_other_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch, gap: Localizer) -> None:

@@ -5,6 +5,7 @@
     ├── DataError         a data set, list or annotation file that is malformed or does not fit
     ├── CheckpointError   a weights file that cannot be read, trusted or matched
     ├── UnsupportedError  a network and a map, or an option and a map, that do not go together
+    │   └── MemoryLimitError  inputs that do not fit into the network's memory
     ├── MapError          an activation map that no region can be taken from (NaN, negative, wrong shape)
     ├── OutputError       a place that results cannot be written to
     ├── RunError          a run that cannot go on: a process of it is gone, or shards that do not fit together
@@ -34,6 +35,10 @@ class CheckpointError(WslocError):
 
 class UnsupportedError(WslocError):
     """A network and a map, or an option and a map, that do not go together; names what does."""
+
+
+class MemoryLimitError(UnsupportedError):
+    """Inputs that do not fit into the memory of the network's device; names how many and how large."""
 
 
 class MapError(WslocError):

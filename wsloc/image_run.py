@@ -55,6 +55,7 @@ class ImageRunOptions:
         arguments: of the command, for the manifest, and to know the run again.
         checkpoint: the weights file, likewise; None where no file was read.
         model: the model's name, likewise.
+        profile: whether the manifest tells where the time went.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class ImageRunOptions:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None
     model: str | None = None
+    profile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ class ImageRun:
             seconds=clock.seconds,
             **entries,
             run=work.identity,
+            inputs_at_once=localizer.fitting.limit or options.batch_size,
+            **({"profile": localizer.stages.seconds()} if options.profile else {}),
             **classes,
         )
 

@@ -7,68 +7,45 @@ loaded images -> inputs (N, 3, H, W) -> feature_map (N, K, h, w), logits (N, C) 
 from __future__ import annotations
 
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 import numpy as np
 import torch
 
+from wsloc.boxing import Observed, boxed
 from wsloc.choice import Choice
-from wsloc.errors import ImageError, MapError, UnsupportedError
+from wsloc.errors import ImageError, MemoryLimitError, UnsupportedError
+from wsloc.fitting import Fitting, is_out_of_memory
 from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, load_batches
 from wsloc.inputs.number_kinds import is_whole
 from wsloc.inputs.pictures import Picture, load_picture
-from wsloc.inputs.preprocessing import box_to_image
 from wsloc.methods import MAPS, require_map
 from wsloc.methods.ficklenet import FickleNetwork
 from wsloc.networks.network import evaluating
-from wsloc.outputs.overlays import draw_overlay
-from wsloc.records import Failure, ImageFile, Localization, Prediction
-from wsloc.regions.components import excess_boxes, mass_boxes, threshold_boxes
+from wsloc.records import Failure, ImageFile, Localization
 from wsloc.request import Request
+from wsloc.running.overlap import worked_ahead
+from wsloc.running.stages import BOXES, DECODE, MAPPING, RECORD, WAIT_FOR_DECODE, WAIT_FOR_NETWORK, Stages
 from wsloc.views import Views, explain, pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    import numpy.typing as npt
     from torch import Tensor
 
+    from wsloc.inputs.loading import LoadedBatch
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.methods import MapKind
     from wsloc.networks.network import Network
     from wsloc.records import Classes
-    from wsloc.regions.rectangle import Rectangle
     from wsloc.request import LocalizeOptions, MapOptions
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # as torch words it
 MANY_CLASSES = 50  # from here on lambda_top5 localizes better than lambda_c, whose p(c) look-alikes share
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One kind of map of a batch, on the host.
-
-    Attributes:
-        class_index: (N, P), the classes explained.
-        chosen: (N, P), their probabilities, 0-1.
-        maps: float32 (N, P, H, W), input frame, or (N, 1, H, W) for a map that all classes share.
-        draws: float32 (N, P, D, h, w), grid frame: single draws of a random map, where they are shown.
-    """
-
-    class_index: npt.NDArray[np.int64]
-    chosen: npt.NDArray[np.float32]
-    maps: npt.NDArray[np.float32]
-    draws: npt.NDArray[np.float32] | None = None
-
-    def row(self, n: int, count: int) -> Observed:
-        """The first `count` classes of image `n`, all without the dimension N."""
-        draws = None if self.draws is None else self.draws[n, :count]
-        return Observed(self.class_index[n, :count], self.chosen[n, :count], self.maps[n, :count], draws)
 
 
 @dataclass(frozen=True)
@@ -84,6 +61,8 @@ class Localizer:
         device: where the network runs.
         bfloat16: whether the trunk runs in bfloat16; entropies, logits and maps are float32 in any case.
         views: the scales and mirror images that maps are averaged over.
+        fitting: how many inputs have turned out to fit into the device's memory at once.
+        stages: where the time has gone.
     """
 
     network: Network
@@ -94,6 +73,8 @@ class Localizer:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     bfloat16: bool = False
     views: Views = field(default_factory=Views)
+    fitting: Fitting = field(default_factory=Fitting, compare=False)
+    stages: Stages = field(default_factory=Stages, compare=False)
 
     @overload
     def localize(  # type: ignore[overload-overlap]  # a str is a sequence of str, too: here it is a path
@@ -140,7 +121,9 @@ class Localizer:
         found: list[Localization] = []
         for start in range(0, len(pictures), batch_size):
             numbered = enumerate(pictures[start : start + batch_size], start)
-            batch = [load_picture(shown, f"image-{n}", self.preprocessing) for n, shown in numbered]
+            batch: list[LoadedImage | Failure] = [
+                load_picture(shown, f"image-{n}", self.preprocessing) for n, shown in numbered
+            ]
             for record in self.localize_batch(batch, request):
                 if isinstance(record, Failure):
                     raise ImageError(record.error)
@@ -181,7 +164,21 @@ class Localizer:
             with_picture=with_pictures,
             numbers=batches,
         )
-        return (self.localize_batch(batch, request) for batch in loaded)
+        return self._localize_ahead(loaded, request)
+
+    def _localize_ahead(
+        self, loaded: Iterable[LoadedBatch], request: Request
+    ) -> Generator[list[Localization | Failure], None, None]:
+        """The records of each batch; while they are made and used, the next one goes through the network."""
+        decoded = self.stages.waiting(WAIT_FOR_DECODE, loaded)
+        with closing(worked_ahead(decoded, partial(self._see, request=request))) as seen:
+            for batch, pending in seen:
+                with self.stages.measure(WAIT_FOR_NETWORK):
+                    found = pending.result()
+                self.stages.add(DECODE, sum(item.seconds for item in batch if isinstance(item, LoadedImage)))
+                records = self._boxed(batch, found, request)
+                with self.stages.measure(RECORD):
+                    yield records
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""
@@ -213,49 +210,64 @@ class Localizer:
         if request.show_draws and not kind.stochastic:
             raise UnsupportedError(f"single draws are of the map stochastic, not of {name}")
 
-    def localize_batch(
-        self, batch: Sequence[LoadedImage | Failure], request: Request
-    ) -> list[Localization | Failure]:
+    def localize_batch(self, batch: LoadedBatch, request: Request) -> list[Localization | Failure]:
         """The records of one batch, in its order.
 
         Inputs of one size go through the network together; nothing is padded, since padding would enter the
         largest entropy and the mass.
 
         Raises:
-            UnsupportedError: if the batch does not fit into memory.
+            MemoryLimitError: if a single input does not fit into memory.
         """
-        records: dict[int, Localization | Failure] = {}
+        return self._boxed(batch, self._see(batch, request), request)
+
+    def _see(self, batch: Sequence[LoadedImage | Failure], request: Request) -> list[Observed | Failure]:
+        """What the network sees in each image of a batch, as `boxed` takes it."""
+        found: dict[int, Observed | Failure] = {}
         groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
         for position, item in enumerate(batch):
             if isinstance(item, Failure):
-                records[position] = item
+                found[position] = item
             elif request.names_classes and not request.named_classes(item.image):
                 error = f"{item.image}: the labels file has no label for it"
-                records[position] = Failure(item.image, error)
+                found[position] = Failure(item.image, error)
             else:
                 groups[item.pixels.shape].append((position, item))
         for members in groups.values():
-            found = self._localize_equal([image for _, image in members], request)
-            records |= {position: record for (position, _), record in zip(members, found, strict=True)}
-        return [records[position] for position in range(len(batch))]
+            images = [image for _, image in members]
+            rows = self.fitting.apply(partial(self._see_equal, request=request), images)
+            found |= {position: row for (position, _), row in zip(members, rows, strict=True)}
+        return [found[position] for position in range(len(batch))]
 
-    def _localize_equal(self, images: list[LoadedImage], request: Request) -> list[Localization | Failure]:
-        """The records of images whose inputs are of one size."""
+    def _see_equal(self, images: Sequence[LoadedImage], request: Request) -> list[Observed]:
+        """What the network sees in images whose inputs are of one size."""
         rows = [request.named_classes(image.image) for image in images]
         choose = Choice(request.classes if isinstance(request.classes, int) else 0, rows)
         name, _ = self.kind(request)
         found = self.observe(images, [name], choose, request.normalization, show_draws=request.show_draws)[
             name
         ]
-        counts = [len(row) or found.class_index.shape[1] for row in rows]
-        return [
-            self._record(image, request, found.row(n, count))
-            for n, (image, count) in enumerate(zip(images, counts, strict=True))
-        ]
+        return [found.row(n, len(row) or found.class_index.shape[1]) for n, row in enumerate(rows)]
+
+    def _boxed(
+        self,
+        batch: Sequence[LoadedImage | Failure],
+        found: Sequence[Observed | Failure],
+        request: Request,
+    ) -> list[Localization | Failure]:
+        """The records of a batch in which `found` was seen."""
+        name, _ = self.kind(request)
+        with self.stages.measure(BOXES):
+            return [
+                boxed(image, row, name, request, self.classes)
+                if isinstance(row, Observed) and isinstance(image, LoadedImage)
+                else cast("Failure", row)
+                for image, row in zip(batch, found, strict=True)
+            ]
 
     def observe(
         self,
-        images: list[LoadedImage],
+        images: Sequence[LoadedImage],
         maps: Sequence[str],
         choose: Callable[[Tensor], Tensor],
         normalization: str | None = None,
@@ -272,22 +284,28 @@ class Localizer:
             show_draws: how many single draws of random maps are given, too.
 
         Raises:
-            UnsupportedError: if a map does not fit the network, or the images do not fit into memory.
+            UnsupportedError: if a map does not fit the network.
+            MemoryLimitError: if the images do not fit into memory.
         """
         try:
             return self._observe(images, maps, choose, normalization, show_draws)
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError) and not any(words in str(error) for words in OUT_OF_MEMORY):
+            if not is_out_of_memory(error):
                 raise
             height, width, _ = images[0].pixels.shape
-            raise UnsupportedError(
-                f"{len(images)} inputs of {width} x {height} pixels do not fit into the memory of {self.device}: "
-                "try a smaller --batch-size or --image-size"
+            inputs, remedy = (
+                ("one input", "--image-size")
+                if len(images) == 1
+                else (f"{len(images)} inputs", "--batch-size or --image-size")
+            )
+            raise MemoryLimitError(
+                f"{inputs} of {width} x {height} pixels do not fit into the memory of {self.device}: "
+                f"try a smaller {remedy}"
             ) from error
 
     def _observe(
         self,
-        images: list[LoadedImage],
+        images: Sequence[LoadedImage],
         maps: Sequence[str],
         choose: Callable[[Tensor], Tensor],
         normalization: str | None,
@@ -307,17 +325,18 @@ class Localizer:
                 autocast=self.bfloat16,
                 keys=[image.key for image in images] if drawn else (),
                 show_draws=show_draws,
+                stages=self.stages,
             )
-        # One copy to the host for each of the three, not one an image.
-        return {
-            name: Observed(
-                seen.class_index.cpu().numpy(),
-                seen.chosen.cpu().numpy(),
-                seen.maps.cpu().numpy(),
-                None if seen.draws is None else seen.draws.cpu().numpy(),
-            )
-            for name, seen in found.items()
-        }
+        with self.stages.measure(MAPPING):  # one copy to the host for each of the three, not one an image
+            return {
+                name: Observed(
+                    seen.class_index.cpu().numpy(),
+                    seen.chosen.cpu().numpy(),
+                    seen.maps.cpu().numpy(),
+                    None if seen.draws is None else seen.draws.cpu().numpy(),
+                )
+                for name, seen in found.items()
+            }
 
     def logits(self, pixels: Tensor, *, entropy_pooled: bool = False) -> Tensor:
         """Logits (N, C) of inputs uint8 (N, H, W, 3), on the network's device.
@@ -336,58 +355,3 @@ class Localizer:
         if self.device.type != "cuda" or self.bfloat16:
             return nullcontext()
         return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
-    def _record(self, image: LoadedImage, request: Request, found: Observed) -> Localization | Failure:
-        """The record of one image from what was observed of it, maps (P or 1, H, W)."""
-        class_index, chosen, maps, draws = found.class_index, found.chosen, found.maps, found.draws
-        map_name, kind = self.kind(request)
-        order = np.argsort(-chosen, kind="stable")  # best first, named classes too
-        class_index, chosen = class_index[order], chosen[order]
-        maps = maps[order] if kind.per_class else maps
-        if not np.isfinite(chosen).all():
-            return Failure(image.image, f"{image.image}: the network's output is NaN: check its weights")
-        try:
-            rectangles = [_rectangles(cells, request.box or kind.box_rule, request) for cells in maps]
-        except MapError as error:
-            return Failure(image.image, f"{image.image}: {error}")
-        predictions = [
-            self._prediction(int(index), float(probability), rectangle, maps.shape[1:], image.image_size)
-            for place, (index, probability) in enumerate(zip(class_index, chosen, strict=True))
-            for rectangle in rectangles[place if kind.per_class else 0]
-            if probability >= request.min_probability
-        ]
-        return Localization(
-            image=image.image,
-            width=image.image_size[1],
-            height=image.image_size[0],
-            map=map_name,
-            predictions=tuple(predictions),
-            class_indices=tuple(map(int, class_index)) if kind.per_class else (),
-            activation_maps=maps,
-            draws=None if draws is None else draws[order],
-            renderer=None if image.picture is None else partial(draw_overlay, image.picture),
-        )
-
-    def _prediction(
-        self,
-        index: int,
-        probability: float,
-        found: Rectangle,
-        input_size: tuple[int, int],
-        image_size: tuple[int, int],
-    ) -> Prediction:
-        """A class and its rectangle (input frame), as a box in the image's pixels."""
-        edges = (found.top, found.left, found.bottom, found.right)
-        box = box_to_image(edges, input_size, image_size)
-        return Prediction(
-            index, self.classes.ids[index], self.classes.names[index], probability, box, found.mass
-        )
-
-
-def _rectangles(cells: npt.NDArray[np.float32], rule: str, request: Request) -> list[Rectangle]:
-    """The rectangles of one map (H, W), input frame."""
-    cells = np.maximum(cells, 0)  # maps that are not normalised may be negative
-    if rule in {"mass", "excess"}:
-        boxes = mass_boxes if rule == "mass" else excess_boxes
-        return boxes(cells, request.mass, request.map_threshold, request.boxes_per_class)
-    return threshold_boxes(cells, request.map_threshold, request.boxes_per_class)

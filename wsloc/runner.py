@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from wsloc.running.carrying import Clock, carry_out
 from wsloc.running.identity import digest
 from wsloc.running.journal import copy_lines
 from wsloc.running.recording import record_batches
+from wsloc.running.stages import OVERLAYS, WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,6 +77,7 @@ class RunSummary:
         map: name of the activation map.
         seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
+        profile: seconds by stage, where they were asked for: of what this process did.
     """
 
     images: int
@@ -88,6 +90,7 @@ class RunSummary:
     map: str
     seconds: float
     manifest: Path
+    profile: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_boxes(
@@ -165,6 +168,7 @@ def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
         map=manifest.get("run", {}).get("map", ""),
         seconds=seconds,
         manifest=folder / MANIFEST,
+        profile=manifest.get("profile", {}),
     )
 
 
@@ -215,17 +219,19 @@ class _Run(ImageRun):
         if isinstance(record, Failure):
             return []
         paths = {kind: where(self.options.folder, record.image) for kind, where in BOXES.of_an_image.items()}
-        written = []
-        if self.options.overlays:
-            save_overlay(paths["overlays"], record.overlay())
-            written.append(paths["overlays"])
-        if record.draws is not None:
-            save_overlay(paths["draws"], draws_sheet(record))
-            written.append(paths["draws"])
-        if "npz" in self.options.formats:
+        stages, pictures = self.localizer.stages, {}
+        with stages.measure(OVERLAYS):
+            if self.options.overlays:
+                pictures["overlays"] = record.overlay()
+            if record.draws is not None:
+                pictures["draws"] = draws_sheet(record)
+        with stages.measure(WRITE):
+            for kind, picture in pictures.items():
+                save_overlay(paths[kind], picture)
+            if "npz" not in self.options.formats:
+                return [paths[kind] for kind in pictures]
             save_maps(paths["npz"], record, self.localizer.classes)
-            written.append(paths["npz"])
-        return written
+            return [paths[kind] for kind in (*pictures, "npz")]
 
     def join(self, clock: Clock, work: Work) -> None:
         """Make one set of results of what all processes have done."""

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from wsloc.choice import Choice
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS
-from wsloc.methods.ep import with_entropy_pooling
+from wsloc.methods.ep import observe_pooled, with_entropy_pooling
 from wsloc.methods.ficklenet import single_draws
 from wsloc.methods.rib import FineTuning, fine_tuned_maps
 from wsloc.networks.map_operations import NORMALIZATIONS, averaged, upsample
-from wsloc.networks.network import Observation
 from wsloc.networks.tasks import probabilities
+from wsloc.running.stages import FORWARD, MAPPING, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from wsloc.inputs.other_images import OtherImages
-    from wsloc.networks.network import Network
+    from wsloc.networks.network import Network, Observation
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,7 @@ def explain(
     autocast: bool = False,
     keys: Sequence[int] = (),
     show_draws: int = 0,
+    stages: Stages | None = None,
 ) -> dict[str, Explanation]:
     """Several maps of the same inputs, from one pass through the trunk a view, and RIB's from its own.
 
@@ -120,6 +121,7 @@ def explain(
         autocast: whether the trunk runs in bfloat16.
         keys: N numbers that tell the images apart: what random maps are drawn from, beside the view.
         show_draws: how many single draws of random maps are given, too.
+        stages: told where the time goes.
 
     Raises:
         UnsupportedError: if a map does not fit the network.
@@ -135,6 +137,7 @@ def explain(
             autocast=autocast,
             keys=keys,
             show_draws=show_draws,
+            stages=stages or Stages(),
         )
     for name in tuned:
         found[name] = _fine_tuned(
@@ -160,6 +163,7 @@ def _over_views(
     autocast: bool,
     keys: Sequence[int],
     show_draws: int,
+    stages: Stages,
 ) -> dict[str, Explanation]:
     """Maps that are averaged over views; arguments as of `explain`."""
     size = (inputs.shape[2], inputs.shape[3])
@@ -169,9 +173,10 @@ def _over_views(
     draws: dict[str, Tensor] = {}
     seen = zip(views.of(inputs, network.family.smallest_input), views.draw_keys, strict=True)
     for (view, mirrored), way in seen:
-        own = network.observe(view, differentiable=gradient, autocast=autocast)
+        with stages.measure(FORWARD, on_device=True):
+            own = network.observe(view, differentiable=gradient, autocast=autocast)
         own = replace(own, draw_keys=tuple((key, *way) for key in keys))
-        with torch.no_grad():
+        with torch.no_grad(), stages.measure(MAPPING, on_device=True):
             for name in maps:
                 kind = MAPS[name]
                 shown, observation = pooled(network, own) if kind.entropy_pooled else (network, own)
@@ -229,4 +234,4 @@ def pooled(network: Network, own: Observation) -> tuple[Network, Observation]:
     if network.pooling is not None:
         return network, own
     pooling = with_entropy_pooling(network)
-    return pooling, Observation(own.feature_map, pooling.head(own.feature_map))
+    return pooling, observe_pooled(pooling, own.feature_map)

@@ -1,9 +1,11 @@
-"""`wsloc boxes` against a bare loop of decode + resize + forward, and its peak memory: ratios in one run.
+"""`wsloc boxes` against its bare parts, and its peak memory: ratios in one run.
 
-    python tests/benchmarks/bench_boxes.py [--images 200] [--rounds 3] [--device cpu]
+    python tests/benchmarks/bench_boxes.py [--images 200] [--rounds 3] [--device cpu] [--precision NAME] [--no-memory]
 
-Generated JPEGs of 500 x 375, resnet50 with random weights, float32. Each round times the bare loop, boxes
-without overlays and boxes with overlays one after the other; the medians of the rounds' ratios are printed.
+Generated JPEGs of 500 x 375, resnet50 with random weights. Each round times, one after the other, the bare forward
+loop (batches that are in memory already), the bare decode loop (the same worker processes, nobody using what comes),
+the two of them in turn in one process, boxes without overlays and boxes with overlays. The medians of the rounds'
+ratios are printed: against the slower of the bare loops, and against both in turn.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from operator import truediv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +29,16 @@ from PIL import Image
 from tests.scenes import CLASSES, make_scene
 from wsloc.cli.options import default_workers
 from wsloc.inputs.images import find_images
-from wsloc.inputs.loading import LoadedImage, load
+from wsloc.inputs.loading import LoadedImage, load, load_batches
 from wsloc.loader import load as load_localizer
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch import Tensor
+
     from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
 
@@ -47,24 +55,37 @@ def write_images(folder: Path, count: int) -> None:
         Image.fromarray(scenes[number % len(scenes)]).save(folder / f"{number:04}.jpg", quality=90)
 
 
-def bare(localizer: Localizer, files: list[ImageFile]) -> float:
-    """Seconds of decode + resize + forward, one batch after the other, in this process."""
+def inputs_of(localizer: Localizer, files: list[ImageFile]) -> Iterator[Tensor]:
+    """Batches uint8 (N, H, W, 3), decoded in this process."""
+    for first in range(0, len(files), BATCH):
+        loaded = [
+            load(file, localizer.preprocessing, with_picture=False) for file in files[first : first + BATCH]
+        ]
+        yield torch.from_numpy(np.stack([image.pixels for image in loaded if isinstance(image, LoadedImage)]))
+
+
+def forward(localizer: Localizer, batches: Iterable[Tensor]) -> float:
+    """Seconds of the forward passes over batches, and of whatever makes them."""
     start = time.perf_counter()
-    with torch.inference_mode():
-        for first in range(0, len(files), BATCH):
-            loaded = [
-                load(file, localizer.preprocessing, with_picture=False)
-                for file in files[first : first + BATCH]
-            ]
-            pixels = np.stack([image.pixels for image in loaded if isinstance(image, LoadedImage)])
-            inputs = localizer.preprocessing.normalized(torch.from_numpy(pixels).to(localizer.device))
-            localizer.network(inputs).cpu()
+    with torch.inference_mode(), torch.autocast(localizer.device.type, torch.bfloat16, localizer.bfloat16):
+        for pixels in batches:
+            localizer.network(localizer.preprocessing.normalized(pixels.to(localizer.device))).cpu()
+    return time.perf_counter() - start
+
+
+def decode(localizer: Localizer, files: list[ImageFile]) -> float:
+    """Seconds of the worker processes alone."""
+    start = time.perf_counter()
+    for _ in load_batches(files, localizer.preprocessing, batch_size=BATCH, workers=default_workers()):
+        pass
     return time.perf_counter() - start
 
 
 def boxes(localizer: Localizer, files: list[ImageFile], folder: Path, *, overlays: bool) -> float:
     """Seconds of the command's run over the same images."""
-    options = RunOptions(folder, overlays=overlays, batch_size=BATCH, workers=default_workers())
+    options = RunOptions(
+        folder, overlays=overlays, batch_size=BATCH, workers=default_workers(), overwrite=True
+    )
     start = time.perf_counter()
     run_boxes(localizer, files, Request(), options)
     return time.perf_counter() - start
@@ -92,23 +113,36 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--no-memory", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         images = Path(place, "images")
         images.mkdir()
         write_images(images, max(500, arguments.images))
         files = find_images([images])[: arguments.images]
-        localizer = load_localizer("resnet50", weights=None, device=arguments.device)
-        bare(localizer, files[: 2 * BATCH])  # warm up
-        plain, drawn, seconds = [], [], []
+        localizer = load_localizer(
+            "resnet50", weights=None, device=arguments.device, precision=arguments.precision
+        )
+        batches = list(inputs_of(localizer, files))
+        forward(localizer, batches[:2])  # warm up
+        times: dict[str, list[float]] = defaultdict(list)
         for _ in range(arguments.rounds):
-            loop = bare(localizer, files)
-            plain.append(boxes(localizer, files, Path(place, "plain"), overlays=False) / loop)
-            drawn.append(boxes(localizer, files, Path(place, "drawn"), overlays=True) / loop)
-            seconds.append(loop)
-        print(f"bare loop: {len(files) / statistics.median(seconds):.1f} images/s on {localizer.device}")
-        print(f"boxes without overlays: {statistics.median(plain):.3f} x the bare loop")
-        print(f"boxes with overlays:    {statistics.median(drawn):.3f} x the bare loop")
+            times["forward"].append(forward(localizer, batches))
+            times["plain"].append(boxes(localizer, files, Path(place, "plain"), overlays=False))
+            times["decode"].append(decode(localizer, files))
+            times["drawn"].append(boxes(localizer, files, Path(place, "drawn"), overlays=True))
+            times["in turn"].append(forward(localizer, inputs_of(localizer, files)))
+        for name in ("forward", "decode", "in turn"):
+            rate = len(files) / statistics.median(times[name])
+            print(f"bare {name}: {rate:.1f} images/s on {localizer.device}, {arguments.precision}")
+        slower = list(map(max, times["forward"], times["decode"]))
+        for name, words in (("plain", "without overlays"), ("drawn", "with overlays")):
+            beside = statistics.median(map(truediv, times[name], slower))
+            in_turn = statistics.median(map(truediv, times[name], times["in turn"]))
+            print(f"boxes {words}: {beside:.3f} x the slower bare loop, {in_turn:.3f} x both in turn")
+        if arguments.no_memory:
+            return
         few, many = (peak_memory(images, count, Path(place)) for count in (50, 500))
         print(
             f"peak memory: {few / 1024:.0f} MiB for 50 images, {many / 1024:.0f} MiB for 500: {many / few:.3f} x"

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import wsloc
+from tests.networks.test_compiled import failing_compile
 from wsloc.inputs.images import find_images
 from wsloc.networks.small_resnet import SmallResNet
 from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Failure, Localization
+from wsloc.running.stages import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,3 +348,79 @@ def test_the_demo(command: Command, tmp_path: Path) -> None:
     assert json.loads(ran.stdout)["images"] == 12
     found = {record.image: record.predictions[0].class_name for record in predictions(tmp_path)}
     assert sum(image.startswith(name) for image, name in found.items()) >= 9
+
+
+def test_a_profile_says_where_the_time_went(
+    command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """On stderr, in the manifest and in the document; it is no other run."""
+    asked = (
+        "boxes",
+        scenes,
+        "--checkpoint",
+        ep_checkpoint,
+        "-o",
+        tmp_path,
+        "--workers",
+        1,
+        "--batch-size",
+        3,
+    )
+    ran = command(*asked, "--profile", "--json")
+    assert ran.code == 0
+    profile = json.loads(ran.stdout)["profile"]
+    assert list(profile) == list(STAGES)
+    assert all(seconds >= 0 for seconds in profile.values())
+    assert profile["forward"] > 0
+    assert json.loads((tmp_path / "manifest.json").read_text())["profile"] == profile
+    head, *lines = ran.stderr.splitlines()
+    assert head.startswith("where the time went, of ")
+    for stage, line in zip(STAGES, lines, strict=True):
+        assert line.split(f"{profile[stage]:.2f} s")[0].strip() == stage
+    again = command(*asked)
+    assert "nothing is left to do" in again.stderr
+
+
+def test_a_batch_that_does_not_fit_is_divided_and_recorded_whole(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = (
+        "boxes",
+        scenes,
+        "--checkpoint",
+        gap_checkpoint,
+        "--workers",
+        0,
+        "--no-overlays",
+        "--class",
+        "top5",
+    )
+    assert command(*asked, "-o", tmp_path / "whole").stderr == ""
+    forward = SmallResNet.features
+
+    def limited(self: SmallResNet, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return forward(self, images)
+
+    monkeypatch.setattr(SmallResNet, "features", limited)
+    ran = command(*asked, "-o", tmp_path / "divided")
+    assert ran.code == 0
+    assert "4 inputs at once did not fit into the memory: 1 went through the network at a time" in ran.stderr
+    for one, other in zip(predictions(tmp_path / "divided"), predictions(tmp_path / "whole"), strict=True):
+        for left, right in zip(one.predictions, other.predictions, strict=True):
+            assert left.class_index == right.class_index
+            assert left.box == pytest.approx(right.box, abs=1)
+            assert left.probability == pytest.approx(right.probability, abs=1e-4)
+    for folder, limit in (("whole", 16), ("divided", 1)):
+        assert json.loads((tmp_path / folder / "manifest.json").read_text())["inputs_at_once"] == limit
+
+
+def test_what_cannot_be_compiled_is_refused_before_the_run(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", failing_compile)
+    ran = command("boxes", scenes, "--checkpoint", gap_checkpoint, "--compile", "-o", tmp_path / "out")
+    assert ran.code == 1
+    assert ran.stderr.startswith("wsloc: error: torch.compile failed (No working C++ compiler found")
+    assert not (tmp_path / "out").exists()

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set
+from tests.example_localizers import Limited
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.live import score_images
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.fitting import Fitting
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
@@ -42,6 +44,22 @@ def test_batches_and_workers_change_nothing(tmp_path: Path) -> None:
     shared = results[0].guesses[runs[1]]
     assert shared.shared.all()
     assert not results[0].guesses[runs[0]].shared.any()
+
+
+def test_a_batch_that_does_not_fit_is_divided(tmp_path: Path) -> None:
+    data = write_data_set(tmp_path / "val", count=5)
+    localizer = load("demo", device="cpu")
+    limited = replace(localizer, network=Limited(localizer.network, 2), fitting=Fitting())
+    files, run = find_images([data / "images"]), RunKey("cam", BoxRule("threshold", 0.2))
+    results = []
+    for own in (localizer, limited):
+        scores = Scores([(sample.image, sample) for sample in read_annotations(data)], own.classes, [run])
+        score_images(own, files, scores, batch_size=5)
+        results.append(scores)
+    assert limited.fitting.limit == 2
+    one, other = (scores.guesses[run] for scores in results)
+    assert np.array_equal(one.labels, other.labels)
+    np.testing.assert_allclose(one.boxes, other.boxes, atol=1)
 
 
 def test_a_batch_is_scored_while_the_next_is_in_the_network(

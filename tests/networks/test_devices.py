@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wsloc.errors import UnsupportedError
-from wsloc.networks.devices import resolve_device
+from wsloc.networks.devices import resolve_device, settling
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, *, cuda: int = 0, mps: bool = False) -> None:
@@ -58,3 +58,13 @@ def test_other_names_are_refused_with_those_there_are(name: str) -> None:
         resolve_device(name)
     assert repr(name) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_gpu_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    settle = settling(torch.device("cuda:1"))
+    assert settle is not None
+    settle()
+    assert waited == [torch.device("cuda:1")]
+    assert settling(torch.device("cpu")) is None

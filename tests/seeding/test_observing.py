@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.example_localizers import tiny_localizer
-from wsloc.errors import UnsupportedError
+from tests.example_localizers import Limited, tiny_localizer
+from wsloc.errors import MemoryLimitError
+from wsloc.fitting import Fitting
 from wsloc.inputs.image_labels import ImageLabels
 from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import load_batches
@@ -134,15 +135,25 @@ def test_weights_that_give_nan_fail(scenes: Path) -> None:
     assert all(isinstance(item, Failure) and "output is NaN" in item.error for item in found)
 
 
-def test_a_batch_that_does_not_fit_is_said(
+def test_a_batch_that_does_not_fit_is_divided(gap: Localizer, scenes: Path) -> None:
+    labels = ImageLabels({"a/star.png": (4, 0), "a/tall.png": (1,), "b/fish.jpg": (5, 2, 3), "key.png": (3,)})
+    whole = seen(gap, scenes, SeedRequest(labels))
+    limited = replace(gap, network=Limited(gap.network, 2), fitting=Fitting())
+    for one, other in zip(seen(limited, scenes, SeedRequest(labels)), whole, strict=True):
+        assert (one.image, one.class_indices) == (other.image, other.class_indices)
+        np.testing.assert_allclose(one.maps, other.maps, atol=1e-5)
+    assert limited.fitting.limit == 2
+
+
+def test_an_input_that_does_not_fit_is_said(
     gap: Localizer, scenes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill(*_: object, **__: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Localizer, "_observe", fill)
-    with pytest.raises(UnsupportedError, match="do not fit into the memory"):
-        observe(gap, scenes, SeedRequest())
+    with pytest.raises(MemoryLimitError, match="one input of 48 x 48 pixels do not fit into the memory"):
+        observe(replace(gap, fitting=Fitting()), scenes, SeedRequest())
     assert observe_batch(gap, [Failure("a", "b")], SeedRequest(), plan_seeds(gap, SeedRequest())) == [
         Failure("a", "b")
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +22,7 @@ from wsloc.cli.options import (
     CheckpointOption,
     ClassNamesOption,
     ClassOption,
+    CompileOption,
     DeviceOption,
     Images,
     ImageSizeOption,
@@ -37,6 +39,7 @@ from wsloc.cli.options import (
     OutputStrideOption,
     Precision,
     PrecisionOption,
+    ProfileOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
@@ -65,6 +68,7 @@ from wsloc.cli.rib_options import (
     asked_fine_tuning,
 )
 from wsloc.errors import UsageError
+from wsloc.running.stages import profile_lines
 
 if TYPE_CHECKING:
     from wsloc.runner import RunSummary
@@ -138,6 +142,8 @@ def boxes(
     workers: WorkersOption = DEFAULT_WORKERS,
     shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
+    compiled: CompileOption = False,
+    profile: ProfileOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -147,6 +153,8 @@ def boxes(
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.class_labels import read_labels, resolve_choice
     from wsloc.loader import load
+    from wsloc.networks.compiled import compile_trunk
+    from wsloc.networks.devices import settling
     from wsloc.networks.importing import read_class_names
     from wsloc.outputs.boxes_layout import BOXES
     from wsloc.outputs.run_results import earlier_pictures
@@ -154,6 +162,7 @@ def boxes(
     from wsloc.runner import RunOptions, run_boxes
     from wsloc.running.ranks import joined, launched
     from wsloc.running.shards import parse_shard
+    from wsloc.running.stages import Stages
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -171,6 +180,7 @@ def boxes(
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
+        profile=profile,
     )
     files = images_apart(images, output, partial(earlier_pictures, BOXES, output))
     localizer = load(
@@ -191,6 +201,10 @@ def boxes(
         rib_images=rib_images,
         random_seed=random_seed,
     )
+    if compiled:
+        compile_trunk(localizer.network, localizer.device)
+    if profile:
+        localizer = replace(localizer, stages=Stages(settle=settling(localizer.device)))
     request = Request(
         classes=resolve_choice(classes or "top1", localizer.classes)
         if labels is None
@@ -212,6 +226,7 @@ def boxes(
         summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
     if summary is None:  # the leading process speaks
         return
+    talk.note_if(localizer.fitting.note)
     report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -259,6 +274,8 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
             f"maps with one value everywhere: {summary.flat}; their boxes say nothing of where "
             "(a grid of 1 x 1 cell, or a blank picture)"
         )
+    for line in profile_lines(summary.profile, summary.seconds) if summary.profile else ():
+        talk.note(line)
     rows = [
         [
             record.image,
@@ -290,5 +307,6 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
             "without_mass": summary.without_mass,
             "flat": summary.flat,
             "seconds": round(summary.seconds, 3),
+            **({"profile": summary.profile} if summary.profile else {}),
         }
     )

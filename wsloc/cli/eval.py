@@ -347,6 +347,7 @@ def evaluate(
                 on_batch=advance,
                 ranks=ranks,
             )
+        talk.note_if(localizer.fitting.note)
         if evaluation is None:  # the leading process speaks
             return
     if named != "network":

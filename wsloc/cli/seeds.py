@@ -213,6 +213,7 @@ def seeds(
         summary = run_seeds(localizer, files, request, options, advance, ranks=ranks)
     if summary is None:  # the leading process speaks
         return
+    talk.note_if(localizer.fitting.note)
     report_seeds(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -131,7 +131,9 @@ def _observe(
         elif isinstance(item, LoadedImage):
             groups[item.pixels.shape].append((row, item))
     for members in groups.values():
-        found += _observe_equal(localizer, members, maps, scores)
+        found += localizer.fitting.apply(
+            partial(_observe_equal, localizer, maps=maps, scores=scores), members
+        )
     return found
 
 
@@ -153,7 +155,7 @@ def _add(
 
 
 def _observe_equal(
-    localizer: Localizer, members: list[tuple[int, LoadedImage]], maps: Sequence[str], scores: Scores
+    localizer: Localizer, members: Sequence[tuple[int, LoadedImage]], maps: Sequence[str], scores: Scores
 ) -> list[tuple[int, Seen | str]]:
     """What the network sees in images whose inputs are of one size, by row."""
     labels = [scores.labels(row) for row, _ in members]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -34,12 +35,14 @@ class LoadedImage:
         image_size: (height, width) of the upright original, pixels.
         pixels: uint8 (H, W, 3), RGB at the input's size.
         picture: uint8 (H', W', 3), RGB, upright, at most 2,048 pixels long; None where no overlay is drawn.
+        seconds: that reading, decoding and resizing took; 0 if it did not come from a file.
     """
 
     image: str
     image_size: tuple[int, int]
     pixels: npt.NDArray[np.uint8]
     picture: npt.NDArray[np.uint8] | None
+    seconds: float = 0.0
 
     @property
     def key(self) -> int:
@@ -52,12 +55,14 @@ LoadedBatch = list[LoadedImage | Failure]
 
 def load(file: ImageFile, preprocessing: Preprocessing, *, with_picture: bool) -> LoadedImage | Failure:
     """One image off the disk; a failure is a record, not an exception, so that a run goes on."""
+    start = time.perf_counter()
     try:
         picture = decode(file.path)
     except ImageError as error:
         return Failure(file.image, str(error))
     try:
-        return prepare(file.image, picture, preprocessing, with_picture=with_picture)
+        loaded = prepare(file.image, picture, preprocessing, with_picture=with_picture)
+        return replace(loaded, seconds=time.perf_counter() - start)
     except ImageError as error:
         return Failure(file.image, f"{printable(file.path)}: {error}")
 

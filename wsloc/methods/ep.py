@@ -15,13 +15,12 @@ from torch import Tensor, nn
 
 from wsloc.errors import UnsupportedError
 from wsloc.networks.backbones import build_backbone
-from wsloc.networks.network import Network, class_maps
+from wsloc.networks.network import Localized, Network, Observation, class_maps
 from wsloc.networks.tasks import classification_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wsloc.networks.network import Observation
     from wsloc.networks.tasks import LabelledBatch
 
 SMALLEST_ENTROPY = 1e-6  # nats: below it every cell is certain, and the quotient would be noise
@@ -115,16 +114,24 @@ class EntropyPooling(nn.Module):
             bias: (C,) or None.
             share: how much of lambda is applied, 0-1: cells count (1 - share) + share * lambda.
         """
-        localized = class_maps(feature_map, weight)  # (N, C, h, w), without b: lambda must not pool it
-        biased = localized if bias is None else localized + bias.float()[:, None, None]
-        coefficients = entropy_weight(biased, background_logit=self.background_logit)  # (N, h, w)
+        logits, localized = self.localized(feature_map, weight, bias, share)
+        return logits, localized.entropy_weight
+
+    def localized(
+        self, feature_map: Tensor, weight: Tensor, bias: Tensor | None, share: float = 1.0
+    ) -> tuple[Tensor, Localized]:
+        """Logits (N, C), and what they were pooled by; arguments as of `weighed`."""
+        maps = class_maps(feature_map, weight)  # (N, C, h, w), without b: lambda must not pool it
+        biased = maps if bias is None else maps + bias.float()[:, None, None]
+        log_p = log_probabilities(biased, background_logit=self.background_logit)
+        coefficients = _entropy_weight(log_p)  # (N, h, w)
         if self.detach_weights:
             coefficients = coefficients.detach()
         applied = (1 - share) + share * coefficients
         # mean_u lambda(u) F_u as one batched product: no copy of the maps.
-        flat = localized.flatten(2)  # (N, C, h * w)
+        flat = maps.flatten(2)  # (N, C, h * w)
         pooled = torch.bmm(flat, applied.flatten(1).unsqueeze(2)).squeeze(2) / flat.shape[2]  # (N, C)
-        return (pooled if bias is None else pooled + bias.float()), coefficients
+        return (pooled if bias is None else pooled + bias.float()), Localized(log_p, coefficients)
 
     def share(self, progress: float) -> float:
         """How much of lambda is applied when so much of a training is done (both 0-1)."""
@@ -182,6 +189,13 @@ def with_entropy_pooling(network: Network, pooling: EntropyPooling | None = None
     return pooled
 
 
+def observe_pooled(network: Network, feature_map: Tensor) -> Observation:
+    """What a network from `with_entropy_pooling` makes of a feature map (N, K, h, w), its maps' ground included."""
+    pooling = cast("EntropyPooling", network.pooling)
+    logits, localized = pooling.localized(feature_map, *network.linear())
+    return Observation(feature_map, logits, localized=localized)
+
+
 def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Classification loss, logits (N, C), and how lambda fares.
 
@@ -216,7 +230,7 @@ def entropy_map(network: Network, observation: Observation, _class_index: Tensor
     Raises:
         UnsupportedError: if the network's head is not pooling and one linear layer.
     """
-    return _entropy_weight(_localized(network, observation)).unsqueeze(1)
+    return _localized(network, observation).entropy_weight.unsqueeze(1)
 
 
 def activation_map(network: Network, observation: Observation, class_index: Tensor) -> Tensor:
@@ -233,9 +247,10 @@ def activation_map(network: Network, observation: Observation, class_index: Tens
     Raises:
         UnsupportedError: if the network's head is not pooling and one linear layer.
     """
-    log_p = _localized(network, observation)  # (N, C, h, w)
+    localized = _localized(network, observation)
+    log_p = localized.log_probabilities  # (N, C, h, w)
     rows = torch.arange(len(log_p), device=log_p.device)[:, None]
-    return _entropy_weight(log_p).unsqueeze(1) * log_p[rows, class_index].exp()
+    return localized.entropy_weight.unsqueeze(1) * log_p[rows, class_index].exp()
 
 
 def top5_map(network: Network, observation: Observation, _class_index: Tensor) -> Tensor:
@@ -251,8 +266,11 @@ def top5_map(network: Network, observation: Observation, _class_index: Tensor) -
     return activation_map(network, observation, best).sum(dim=1, keepdim=True).clamp(max=1)
 
 
-def _localized(network: Network, observation: Observation) -> Tensor:
-    """Log p_u (N, C, h, w), with the background's where the network was trained with one."""
+def _localized(network: Network, observation: Observation) -> Localized:
+    """Log p_u (N, C, h, w), with the background's where the network was trained with one, and lambda."""
+    if observation.localized is not None:
+        return observation.localized
     background = isinstance(network.pooling, EntropyPooling) and network.pooling.background_logit
-    localized = class_maps(observation.feature_map, *network.linear())
-    return log_probabilities(localized, background_logit=background)
+    maps = class_maps(observation.feature_map, *network.linear())
+    log_p = log_probabilities(maps, background_logit=background)
+    return Localized(log_p, _entropy_weight(log_p))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import torch
 
 from wsloc.errors import UnsupportedError
 from wsloc.running.ranks import on_this_machine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _KNOWN = "choose auto, cpu, cuda, cuda:N or mps"
 _INSTEAD = "use --device cpu"
@@ -37,6 +43,13 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if place.type == "mps" and not torch.backends.mps.is_available():
         raise UnsupportedError(f"no MPS device on this machine: {_INSTEAD}")
     return place
+
+
+def settling(device: torch.device) -> Callable[[], None] | None:
+    """What waits until a GPU has done its work; None for a CPU, which has when a call returns."""
+    if device.type == "cuda":
+        return partial(torch.cuda.synchronize, device)
+    return torch.mps.synchronize if device.type == "mps" else None
 
 
 def _own_gpu() -> torch.device:

@@ -75,6 +75,19 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Localized:
+    """What Entropy Pooling finds at every cell on its way to the logits: its maps need not find it again.
+
+    Attributes:
+        log_probabilities: (N, C, h, w), or (N, C + 1, h, w) with a background logit: log p_u.
+        entropy_weight: lambda (N, h, w), 0-1.
+    """
+
+    log_probabilities: Tensor
+    entropy_weight: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What a network made of a batch.
 
@@ -84,12 +97,14 @@ class Observation:
         branch_weights: (N, h', w') of each BEW layer, from shallow to deep: lambda, 0-1, each on its own grid.
         draw_keys: numbers that tell each image, and how it is looked at, from others: what random maps of it are
             drawn from. Without any, all images have the same draws.
+        localized: what the logits were pooled by, where it was kept.
     """
 
     feature_map: Tensor
     logits: Tensor
     branch_weights: tuple[Tensor, ...] = ()
     draw_keys: tuple[tuple[int, ...], ...] = ()
+    localized: Localized | None = None
 
 
 class Network(nn.Module):

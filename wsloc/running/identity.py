@@ -28,6 +28,7 @@ UNCOUNTED = frozenset(
         "labels",
         "output",
         "overwrite",
+        "profile",
         "quiet",
         "shard",
         "verbose",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from wsloc.networks.tasks import MULTI_LABEL
 from wsloc.records import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
     from torch import Tensor
 
@@ -56,7 +59,7 @@ def observe_batch(
     """The maps of a batch's images, in its order; inputs of one size go through the network together.
 
     Raises:
-        UnsupportedError: if they do not fit into memory.
+        MemoryLimitError: if a single input does not fit into memory.
     """
     found: dict[int, ImageMaps | Failure] = {}
     groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
@@ -68,13 +71,14 @@ def observe_batch(
         else:
             groups[item.pixels.shape].append((place, item))
     for members in groups.values():
-        seen = _observe_equal(localizer, [image for _, image in members], request, plan)
+        work = partial(_observe_equal, localizer, request=request, plan=plan)
+        seen = localizer.fitting.apply(work, [image for _, image in members])
         found |= {place: maps for (place, _), maps in zip(members, seen, strict=True)}
     return [found[place] for place in range(len(batch))]
 
 
 def _observe_equal(
-    localizer: Localizer, images: list[LoadedImage], request: SeedRequest, plan: SeedPlan
+    localizer: Localizer, images: Sequence[LoadedImage], request: SeedRequest, plan: SeedPlan
 ) -> list[ImageMaps | Failure]:
     """The maps of images whose inputs are of one size."""
     rows = [_named(image.image, request) for image in images]
