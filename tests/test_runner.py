@@ -427,13 +427,16 @@ def test_images_whose_folder_vanishes_are_not_taken_for_damaged(
     images, out = tmp_path / "images", tmp_path / "out"
     shutil.copytree(scenes, images)
 
-    def pull(_done: int) -> None:
-        (images / "a").rename(tmp_path / "elsewhere")
+    def pull(_done: int) -> None:  # while the next batches are read already
+        if images.is_dir():
+            images.rename(tmp_path / "elsewhere")
 
     options = RunOptions(out, batch_size=1)
-    with pytest.raises(ImageError, match=r"the folder .*images/a is no longer there: bring it back, and run"):
+    with pytest.raises(
+        ImageError, match=r"the folder .*images(/b)? is no longer there: bring it back, and run"
+    ):
         run_boxes(ep, find_images([images]), Request(), options, pull)
-    (tmp_path / "elsewhere").rename(images / "a")
+    (tmp_path / "elsewhere").rename(images)
     assert run(ep, images, out, batch_size=1).failures == ()
 
 

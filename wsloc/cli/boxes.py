@@ -22,7 +22,6 @@ from wsloc.cli.options import (
     CheckpointOption,
     ClassNamesOption,
     ClassOption,
-    CompileOption,
     DeviceOption,
     Images,
     ImageSizeOption,
@@ -39,7 +38,6 @@ from wsloc.cli.options import (
     OutputStrideOption,
     Precision,
     PrecisionOption,
-    ProfileOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
@@ -67,6 +65,7 @@ from wsloc.cli.rib_options import (
     RibWeightDecayOption,
     asked_fine_tuning,
 )
+from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 from wsloc.running.stages import profile_lines
 

@@ -311,22 +311,6 @@ RandomSeedOption = Annotated[
         "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
     ),
 ]
-CompileOption = Annotated[
-    bool,
-    typer.Option(
-        "--compile",
-        help="Compile the network's trunk: a minute at the start, less time a batch after it; needs a C++ compiler.",
-        rich_help_panel=RUNNING,
-    ),
-]
-ProfileOption = Annotated[
-    bool,
-    typer.Option(
-        "--profile",
-        help="Say on stderr, in the manifest and with --json where the time went, stage by stage.",
-        rich_help_panel=REPORTING,
-    ),
-]
 ShardOption = Annotated[
     str | None,
     typer.Option(
