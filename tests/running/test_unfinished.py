@@ -178,6 +178,16 @@ def test_a_complete_run_is_kept_or_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("left", ["rank-0.lock", "rank-3.lock", "rank-1.jsonl"])
+def test_a_run_that_was_killed_at_its_very_end_is_swept_up(tmp_path: Path, left: str) -> None:
+    """Its results were complete, and its plan was gone."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / left).touch()
+    with open_all(tmp_path, Results(IDENTITY)) as work:
+        assert work.complete
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_complete_run_that_is_not_whole_is_done_again(tmp_path: Path) -> None:
     results = Results(IDENTITY, whole=False)
     with open_all(tmp_path, results) as work:

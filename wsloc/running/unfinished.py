@@ -239,6 +239,7 @@ def _prepare(
     if there is not None and not overwrite:
         _refuse_others(folder, there, identity, interrupted=interrupted)
         if not interrupted and results.are_whole():
+            _sweep(folder, ranks.rank)
             yield {"complete": True, "done": []}
             return
     with _locked(folder, ranks.rank):
@@ -249,6 +250,13 @@ def _prepare(
         # Killed in a batch, or when all were done and their results were being joined.
         results.tidy(logged_images(folder, of_done_batches=len(done) >= batches))
         yield {"complete": False, "done": sorted(done)}
+
+
+def _sweep(folder: Path, rank: int) -> None:
+    """Remove what a run left that was killed at its very end, when its results were complete."""
+    if (folder / FOLDER).is_dir():
+        with suppress(OutputError), _locked(folder, rank):  # unless it is just ending
+            rmtree(folder / FOLDER, ignore_errors=True)
 
 
 def _begin(folder: Path, identity: Identity) -> None:
