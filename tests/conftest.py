@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,8 +128,16 @@ def fickle(make_checkpoint: Callable[..., Path]) -> Localizer:
 def showing(gap: Localizer, bew: Localizer, fickle: Localizer) -> Callable[[str], Localizer]:
     """`showing(map)` is a localizer whose network has that map."""
     from wsloc.methods import MAPS
+    from wsloc.methods.rib import FineTuning
+    from wsloc.views import Views
 
-    return lambda name: fickle if MAPS[name].stochastic else bew if MAPS[name].branch else gap
+    tuned = replace(gap, views=Views(fine_tuning=FineTuning(steps=2, scales=(1.0,), flip=False)))
+
+    def localizer(name: str) -> Localizer:
+        kind = MAPS[name]
+        return fickle if kind.stochastic else bew if kind.branch else tuned if kind.fine_tuned else gap
+
+    return localizer
 
 
 @pytest.fixture

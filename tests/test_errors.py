@@ -11,7 +11,7 @@ ALL = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind
 
 
 def test_the_family_is_what_the_docstring_draws() -> None:
-    drawn = {line.split()[1] for line in (errors.__doc__ or "").splitlines() if "──" in line}
+    drawn = {line.split("──")[1].split()[0] for line in (errors.__doc__ or "").splitlines() if "──" in line}
     assert len(drawn) > 5
     assert set(ALL) == drawn | {"WslocError"}
 

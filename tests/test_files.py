@@ -18,6 +18,7 @@ from wsloc.files import (
     replacing_together,
     sync_folder,
     write_bytes,
+    write_pieces,
     write_text,
 )
 
@@ -28,7 +29,9 @@ def test_text_and_bytes_are_written(tmp_path: Path) -> None:
     write_bytes(tmp_path / "b.bin", b"\x00\xff")
     write_bytes(tmp_path / "b.bin", b"\x01")
     assert (tmp_path / "b.bin").read_bytes() == b"\x01"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "new"]
+    write_pieces(tmp_path / "c.bin", iter([b"a", b"b\n"]))
+    assert (tmp_path / "c.bin").read_bytes() == b"ab\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "c.bin", "new"]
 
 
 def test_files_have_the_usual_permissions(tmp_path: Path) -> None:
@@ -157,6 +160,17 @@ def write_both(folder: Path, words: str) -> None:
     with replacing_together(folder) as temporary:
         write_text(temporary / "a.txt", words)
         write_text(temporary / "b.txt", words)
+
+
+def test_the_folder_that_a_killed_process_left_goes(tmp_path: Path) -> None:
+    left, own = tmp_path / ".999999999.partial", tmp_path / f".{os.getpid()}.partial"
+    for folder in (left, own):
+        folder.mkdir()
+        (folder / "report.json").write_text("{")
+    other = tmp_path / "partial"
+    other.mkdir()
+    remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["partial"]
 
 
 def test_files_that_belong_together_are_replaced_together(tmp_path: Path) -> None:

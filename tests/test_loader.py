@@ -10,9 +10,11 @@ from torch import nn
 import wsloc
 from tests.conftest import CLASSES, ROOT
 from tests.example_localizers import Tiny, picture
-from wsloc.errors import CheckpointError, UnsupportedError
+from tests.training.tiny_data import folder_per_class
+from wsloc.errors import CheckpointError, DataError, UnsupportedError
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.loader import checkpoint_path, names_checkpoint
+from wsloc.methods.rib import FineTuning
 from wsloc.networks.hooked import HookedNetwork
 from wsloc.networks.small_resnet import SmallResNet
 from wsloc.records import Classes
@@ -232,6 +234,38 @@ class _Unreached(nn.Module):
         return self.used(images)
 
 
+@pytest.mark.parametrize(
+    ("given", "others", "own"),
+    [
+        ({}, ((1.0,), False), ((1.0, 0.5, 1.5, 2.0), True)),
+        ({"scales": (1, 1.5)}, ((1.0, 1.5), False), ((1.0, 1.5), True)),
+        ({"flip": False}, ((1.0,), False), ((1.0, 0.5, 1.5, 2.0), False)),
+        ({"flip": True, "rib": FineTuning(scales=(2.0,), flip=False)}, ((1.0,), True), ((2.0,), True)),
+    ],
+)
+def test_views_that_are_given_are_rib_s_too(
+    gap_checkpoint: Path, given: dict[str, Any], others: tuple[Any, Any], own: tuple[Any, Any]
+) -> None:
+    views = wsloc.load(gap_checkpoint, device="cpu", **given).views
+    assert (views.scales, views.flip) == others
+    assert (views.fine_tuning.scales, views.fine_tuning.flip) == own
+    with pytest.raises(UnsupportedError, match="scales are factors above 0"):
+        wsloc.load(gap_checkpoint, rib=FineTuning(scales=(0.0,)))
+
+
+def test_other_images_are_of_the_network_s_classes(gap_checkpoint: Path, tmp_path: Path) -> None:
+    data = folder_per_class(tmp_path / "data", 3, classes=2)
+    localizer = wsloc.load(gap_checkpoint, device="cpu", rib_images=data, image_size=40, random_seed=4)
+    pool = localizer.views.fine_tuning.pool
+    assert pool is not None
+    assert (pool.preprocessing.image_size, pool.random_seed) == (40, 4)
+    pixels, labels = pool.draw(0, (0,), 2)
+    assert pixels.shape == (2, 40, 40, 3)
+    assert labels == [(1,), (1,)]
+    with pytest.raises(DataError, match="are not among the network's 6: donut, star"):
+        wsloc.load(gap_checkpoint, device="cpu", classes=list("abcdef"), rib_images=data)
+
+
 def test_a_layer_of_a_checkpoint_under_its_own_name(ep_checkpoint: Path) -> None:
     hooked = wsloc.load(ep_checkpoint, target_layer="layer2.0", device="cpu")
     assert isinstance(hooked.network, HookedNetwork)
@@ -265,3 +299,21 @@ def test_small_modules_have_no_smallest_input() -> None:
         Classifier(Tiny().trunk), target_layer="0", preprocessing=Preprocessing(image_size=4)
     )
     assert localizer.localize(picture()).map == "gradcam"
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "words"),
+    [
+        ("ep", {"ramp": None}, r"damaged\.pt is damaged: its options are none of the method ep"),
+        ("bew", {"layers": "two"}, r"damaged\.pt is damaged: its options are none of the method bew"),
+        ("bew", {"layers": 7}, r"damaged\.pt: .*layers"),
+        ("ep", {"tomorrow's": 1}, r"damaged\.pt: unknown option"),
+    ],
+)
+def test_options_of_a_checkpoint_that_make_no_sense(
+    make_checkpoint: Callable[..., Path], tmp_path: Path, method: str, options: dict[str, Any], words: str
+) -> None:
+    content = torch.load(make_checkpoint(method), weights_only=True)
+    torch.save({**content, "options": options}, tmp_path / "damaged.pt")
+    with pytest.raises((CheckpointError, UnsupportedError), match=words):
+        wsloc.load(tmp_path / "damaged.pt", device="cpu")

@@ -10,9 +10,12 @@ import pytest
 from wsloc.errors import DataError, RunError, UsageError
 from wsloc.inputs.images import find_images
 from wsloc.merger import merge_shards
+from wsloc.outputs.seed_files.formats import SEED_FORMATS
 from wsloc.request import Request
 from wsloc.runner import ALL_FORMATS, RunOptions, run_boxes
 from wsloc.running.shards import Shard
+from wsloc.seeder import SeedOptions, SeedSummary, run_seeds
+from wsloc.seeding.request import SeedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +81,42 @@ def test_shards_are_joined_to_the_bytes_of_one_run(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
         path.name for path in whole.iterdir()
     )
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(2, 1), (3, 2)])
+def test_shards_of_seeds_are_joined_to_the_bytes_of_one_run(
+    gap: Localizer, scenes: Path, tmp_path: Path, count: int, batch_size: int
+) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(scenes, images)
+    (images / "a/bad.jpg").write_bytes(b"no image")
+
+    def run(name: str, shard: Shard) -> Path:
+        arguments = {"output": name, "shard": None if shard.is_whole else str(shard)}
+        options = SeedOptions(
+            tmp_path / name,
+            SEED_FORMATS,
+            overlays=True,
+            batch_size=batch_size,
+            shard=shard,
+            arguments=arguments,
+        )
+        run_seeds(gap, find_images([images]), SeedRequest(2), options)
+        return tmp_path / name
+
+    whole = run("whole", Shard())
+    shards = [run(f"shard-{i}", Shard(i, count)) for i in range(1, count + 1)]
+    assert not {path.name for path in shards[0].iterdir()} & {"list.txt", "coco.json", "classes.json"}
+    summary = merge_shards(shards, tmp_path / "out")
+    assert results(tmp_path / "out") == results(whole)
+    assert isinstance(summary, SeedSummary)
+    assert (summary.images, summary.predicted, summary.coverage.images) == (5, 4, 4)
+    assert [failure.image for failure in summary.failures] == ["a/bad.jpg"]
+    # One run has nothing left to do where shards were joined.
+    options = SeedOptions(tmp_path / "out", SEED_FORMATS, overlays=True, batch_size=batch_size)
+    again = run_seeds(gap, find_images([images]), SeedRequest(2), options)
+    assert again is not None
+    assert again.skipped == 5
 
 
 def test_a_shard_leaves_to_the_merge_what_is_made_of_all_records(run: Run) -> None:

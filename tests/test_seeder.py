@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import time
+from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +15,8 @@ import pytest
 from PIL import Image
 
 from tests.conftest import CLASSES, SCENES
-from wsloc.errors import OutputError, UnsupportedError, UsageError
+from tests.running.fake_store import fake_ranks
+from wsloc.errors import DataError, ImageError, OutputError, UnsupportedError, UsageError
 from wsloc.inputs.image_labels import ImageLabels
 from wsloc.inputs.images import find_images
 from wsloc.inputs.mask_classes import read_mask_classes
@@ -21,11 +26,16 @@ from wsloc.records import Classes, Failure
 from wsloc.regions.frames import maps_to_image
 from wsloc.regions.seed_rules import parse_background, parse_foreground
 from wsloc.regions.seeds import make_seeds
+from wsloc.running.shards import Shard
+from wsloc.running.unfinished import logged_images
 from wsloc.seeder import SeedOptions, SeedSummary, run_seeds
 from wsloc.seeding.request import SeedRequest
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from wsloc.localizer import Localizer
+    from wsloc.running.ranks import Ranks
 
 STEMS = ("a/star", "a/tall", "b/fish", "key")
 OF_A_RUN = ("seeds.jsonl", "list.txt", "classes.json", "manifest.json")
@@ -39,15 +49,42 @@ def run(
     request: SeedRequest | None = None,
     **options: Any,
 ) -> SeedSummary:
-    return run_seeds(
+    summary = run_seeds(
         localizer, find_images([images]), request or SeedRequest(), SeedOptions(folder, **options)
     )
+    assert summary is not None
+    return summary
 
 
 def content(folder: Path) -> dict[str, bytes]:
     """Every file below, by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def results_of(found: dict[str, Any]) -> dict[str, Any]:
+    """The same, the manifest without what differs between two runs, in its order."""
+    manifest = json.loads(found["manifest.json"])
+    del manifest["started"], manifest["seconds"]
+    kept = {name: value for name, value in found.items() if "unbroken" not in name}
+    return kept | {"manifest.json": list(manifest.items())}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return results_of(content(folder))
+
+
+def interrupted(localizer: Localizer, images: Path, folder: Path, *, after: int, **options: Any) -> None:
+    """A run that Ctrl-C ends after some batches."""
+    done: list[int] = []
+
+    def interrupt(images: int) -> None:
+        done.append(images)
+        if len(done) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_seeds(localizer, find_images([images]), SeedRequest(), SeedOptions(folder, **options), interrupt)
 
 
 def test_everything_is_written(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
@@ -113,8 +150,6 @@ def test_all_formats_tell_the_same_seeds_as_the_library(gap: Localizer, scenes: 
 
 
 def test_vocs_own_numbers_where_all_names_are_vocs(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     names = ("sheep", "dog", "cat", "cow", "person", "tvmonitor")
     localizer = replace(gap, classes=Classes(names, names))
     run(localizer, scenes, tmp_path, SeedRequest(ImageLabels(LABELS)), formats=("png", "irn"))
@@ -142,8 +177,6 @@ def test_the_same_again_byte_for_byte(gap: Localizer, scenes: Path, tmp_path: Pa
 
 
 def test_scales_and_mirror_images_change_the_seeds(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     from wsloc.views import Views
 
     run(gap, scenes, tmp_path / "one")
@@ -155,7 +188,7 @@ def test_scales_and_mirror_images_change_the_seeds(gap: Localizer, scenes: Path,
 
 def test_ficklenets_seeds(fickle: Localizer, scenes: Path, tmp_path: Path) -> None:
     summary = run(fickle, scenes, tmp_path, SeedRequest(ImageLabels(LABELS)), formats=("png", "npz"))
-    assert str(summary.plan.foreground) == "stochastic:0.35"
+    assert summary.foreground == "stochastic:0.35"
     maximum, mean = (
         fickle.localize(scenes / "key.png", classes=[3], map=name).activation_maps
         for name in ("stochastic", "stochastic-mean")
@@ -164,6 +197,31 @@ def test_ficklenets_seeds(fickle: Localizer, scenes: Path, tmp_path: Path) -> No
     assert mean is not None
     expected = make_seeds(maps_to_image(maximum, (48, 72)), [4], mean=maps_to_image(mean, (48, 72)))
     assert (np.array(Image.open(tmp_path / "png/key.png")) != expected).mean() < 0.001
+
+
+def test_a_crf_wants_the_pictures_and_draws_none(
+    gap: Localizer, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def smooth(
+        mask: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8], _classes: int
+    ) -> npt.NDArray[np.uint8]:
+        sizes.append(picture.shape[:2])
+        return mask[:, ::-1]
+
+    run(gap, scenes, tmp_path / "without")
+    monkeypatch.setattr("wsloc.seeding.request.require_dense_crf", lambda: None)
+    monkeypatch.setattr("wsloc.seeding.making.smoothed_seeds", smooth)
+    run(gap, scenes, tmp_path / "with", SeedRequest(crf=True))
+    assert sorted(sizes) == sorted(SCENES.values())
+    assert not (tmp_path / "with/overlays").exists()
+    assert json.loads((tmp_path / "with/manifest.json").read_text())["crf"] is True
+    for stem in STEMS:
+        one, other = (
+            np.array(Image.open(tmp_path / name / f"png/{stem}.png")) for name in ("without", "with")
+        )
+        assert (one == other[:, ::-1]).all()
 
 
 def test_failures_are_counted_and_the_run_goes_on(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
@@ -187,6 +245,7 @@ def test_failures_are_counted_and_the_run_goes_on(gap: Localizer, scenes: Path, 
         SeedOptions(tmp_path / "out", ("png", "sec", "coco"), batch_size=2),
         done.append,
     )
+    assert summary is not None
     assert done == [2, 2, 1]
     assert [failure.image for failure in summary.failures] == ["a/bad.jpg", "a/tall.png", "key.png"]
     errors = [failure.error for failure in summary.failures]
@@ -232,15 +291,13 @@ def test_what_an_earlier_run_left_is_removed_and_nothing_else(
         (out / name).write_text("mine")
     fewer.mkdir()
     shutil.copy(scenes / "key.png", fewer)
-    run(gap, fewer, out)
+    run(gap, fewer, out, overwrite=True)
     assert set(content(out)) == {*OF_A_RUN, "png/key.png", *theirs}
 
 
 def test_nothing_is_touched_if_the_request_cannot_be_met(
     gap: Localizer, scenes: Path, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     run(gap, scenes, tmp_path)
     before = content(tmp_path)
     with pytest.raises(UnsupportedError, match="carries no class"):
@@ -283,20 +340,12 @@ def test_a_full_disk_ends_the_run_with_whole_files(
     with pytest.raises(OutputError, match=r"cannot write .*b/fish\.png: No space left on device"):
         run(gap, scenes, tmp_path, batch_size=1)
     monkeypatch.undo()
-    names = set(content(tmp_path))
-    assert (
-        {"seeds.jsonl.partial", "png/a/star.png", "png/a/tall.png"}
-        <= names
-        <= {
-            "seeds.jsonl.partial",
-            "png/a/star.png",
-            "png/a/tall.png",
-            "png/key.png",
-        }
-    )
-    assert [line.image for line in read_seed_log(tmp_path / "seeds.jsonl.partial")][:3] == list(SCENES)[:3]
-    run(gap, scenes / "key.png", tmp_path)  # and the next run tidies up
-    assert set(content(tmp_path)) == {*OF_A_RUN, "png/key.png"}
+    assert not (tmp_path / "seeds.jsonl").exists()
+    assert list(logged_images(tmp_path))[:3] == list(SCENES)[:3]
+    assert not [name for name in content(tmp_path) if ".partial." in name]
+    run(gap, scenes, tmp_path, batch_size=1)
+    run(gap, scenes, tmp_path / "unbroken", batch_size=1)
+    assert results(tmp_path) == results(tmp_path / "unbroken")
 
 
 def test_an_interrupt_keeps_what_is_done(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
@@ -306,8 +355,135 @@ def test_an_interrupt_keeps_what_is_done(gap: Localizer, scenes: Path, tmp_path:
     options = SeedOptions(tmp_path, ("png", "sec"), batch_size=1, workers=2)
     with pytest.raises(KeyboardInterrupt):
         run_seeds(gap, find_images([scenes]), SeedRequest(), options, interrupt)
-    assert set(content(tmp_path)) == {"seeds.jsonl.partial", "png/a/star.png"}
-    assert [line.image for line in read_seed_log(tmp_path / "seeds.jsonl.partial")] == ["a/star.png"]
+    assert [name for name in content(tmp_path) if name.startswith("png")] == ["png/a/star.png"]
+    assert list(logged_images(tmp_path)) == ["a/star.png"]
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_an_interrupted_run_is_gone_on_with(gap: Localizer, scenes: Path, tmp_path: Path, after: int) -> None:
+    """What is done is not done again, but for the batch whose mark is missing; all bytes are the same."""
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"formats": SEED_FORMATS, "overlays": True, "batch_size": 1}
+    interrupted(gap, scenes, out, after=after, **options)
+    again = run(gap, scenes, out, **options)
+    assert (again.images, again.skipped, again.coverage.images) == (4, after - 1, 4)
+    run(gap, scenes, tmp_path / "unbroken", **options)
+    assert results(out) == results(tmp_path / "unbroken")
+    assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "unbroken").iterdir()}
+
+
+def test_what_counts_is_told_by_the_refusal(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
+    interrupted(gap, scenes, tmp_path, after=2, batch_size=1)
+    before = content(tmp_path)
+    for request, options, words in (
+        (SeedRequest(map="gradcam"), {}, "map (cam there, gradcam here)"),
+        (
+            SeedRequest(foreground=parse_foreground("max:0.20001")),
+            {},
+            "foreground (max:0.2 there, max:0.20001 here)",
+        ),
+        (
+            SeedRequest(background=parse_background("rest")),
+            {},
+            "background (constant:0.2 there, rest here)",
+        ),
+        (SeedRequest(2), {}, "classes (None there, 2 here)"),
+        (SeedRequest(ImageLabels(LABELS)), {}, "labels (None there, "),
+        (SeedRequest(), {"batch_size": 2}, "batch size (1 there, 2 here)"),
+        (SeedRequest(), {"overlays": True}, "overlays (False there, True here)"),
+        (SeedRequest(), {"formats": ("png", "irn")}, "formats (png there, irn,png here)"),
+        (SeedRequest(), {"shard": Shard(1, 2)}, "shard (None there, 1/2 here)"),
+        (SeedRequest(), {"arguments": {"random_seed": 3}}, "random seed (None there, 3 here)"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            run(gap, scenes, tmp_path, request, **{"batch_size": 1, **options})
+        assert f"holds an interrupted run with other arguments, {words}" in str(caught.value)
+    assert content(tmp_path) == before
+    assert run(gap, scenes, tmp_path, batch_size=1, workers=2, arguments={"workers": 2}).skipped == 1
+
+
+def test_a_complete_run_is_not_done_again(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
+    """Unless a file of it is gone, or an image or its saliency map has changed since."""
+    salient, out = tmp_path / "saliency", tmp_path / "out"
+    for name, (height, width) in SCENES.items():
+        (salient / name).parent.mkdir(parents=True, exist_ok=True)
+        size = (width, height) if name != "key.png" else (5, 5)
+        Image.new("L", size, 200).save((salient / name).with_suffix(".png"))
+    request = SeedRequest(background=parse_background(f"saliency:{salient}"))
+    first = run(gap, scenes, out, request, formats=("png", "coco"))
+    before = content(out)
+    again = run(gap, scenes, out, request, formats=("png", "coco"))
+    assert content(out) == before
+    assert (len(first.failures), first.skipped, again.skipped) == (1, 0, 4)
+    assert replace(again, skipped=0, seconds=first.seconds) == first
+    with pytest.raises(UsageError, match=r"holds the results of another run, formats \(coco,png there, png"):
+        run(gap, scenes, out, request)
+    for gone in ("png/a/star.png", "coco.json", "list.txt", "classes.json", "a saliency map"):
+        if gone in before:
+            (out / gone).unlink()
+        else:
+            os.utime(salient / "b/fish.png", (time.time() + 10, time.time() + 10))
+        assert run(gap, scenes, out, request, formats=("png", "coco")).skipped == 0
+        assert results(out) == results_of(before)
+    assert run(gap, scenes, out, overwrite=True).skipped == 0
+
+
+def test_seeds_of_an_earlier_version_are_kept(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
+    (tmp_path / "seeds.jsonl").write_bytes(b'{"image": "a.png", "error": "x"}\n')
+    with pytest.raises(UsageError, match="holds results of a run whose arguments are not known: give --over"):
+        run(gap, scenes, tmp_path)
+    run(gap, scenes, tmp_path, overwrite=True)
+    assert len(list(read_seed_log(tmp_path / "seeds.jsonl"))) == 4
+
+
+def test_two_processes_write_what_one_does(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
+    """The processes are threads here; tests/benchmarks/bench_kills.py takes real ones."""
+    options: dict[str, Any] = {"formats": SEED_FORMATS, "overlays": True, "batch_size": 1}
+    said: dict[int, SeedSummary | None] = {}
+
+    def work(ranks: Ranks) -> None:
+        said[ranks.rank] = run_seeds(
+            gap,
+            find_images([scenes]),
+            SeedRequest(),
+            SeedOptions(tmp_path / "two", **options),
+            ranks=ranks,
+        )
+
+    threads = [Thread(target=work, args=(ranks,)) for ranks in fake_ranks(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run(gap, scenes, tmp_path / "one", **options)
+    assert results(tmp_path / "two") == results(tmp_path / "one")
+    assert said[1] is None
+    assert said[0] is not None
+    assert said[0].images == 4
+
+
+def test_images_whose_folder_vanishes_are_not_taken_for_damaged(
+    gap: Localizer, scenes: Path, tmp_path: Path
+) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(scenes, images)
+
+    def pull(_done: int) -> None:
+        (images / "a").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(ImageError, match=r"the folder .*images/a is no longer there: bring it back, and run"):
+        run_seeds(gap, find_images([images]), SeedRequest(), SeedOptions(out, batch_size=1), pull)
+    (tmp_path / "elsewhere").rename(images / "a")
+    assert run(gap, images, out, batch_size=1).failures == ()
+
+
+def test_a_manifest_that_tells_too_little_is_named(gap: Localizer, scenes: Path, tmp_path: Path) -> None:
+    run(gap, scenes / "key.png", tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    del manifest["coverage"]
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match=r"manifest\.json is not as `wsloc seeds` wrote it \(KeyError\('cov"):
+        run(gap, scenes / "key.png", tmp_path)
 
 
 def test_long_and_strange_ids_stay_inside_the_folder(gap: Localizer, scenes: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from tests.methods.example_networks import fickle_network, linear_network
+from tests.methods.example_networks import fickle_network, linear_network, random_network
 from wsloc.methods import MAPS
+from wsloc.methods.rib import FineTuning
 from wsloc.networks.map_operations import normalize_by_max, upsample
 from wsloc.networks.network import Observation
 from wsloc.views import Explanation, Views, explain, pooled
@@ -29,6 +30,25 @@ def test_views_are_scales_and_their_mirror_images() -> None:
     assert seen[0][0] is inputs
     for straight, turned in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(turned[0], straight[0].flip(3))
+
+
+def test_rib_has_views_of_its_own() -> None:
+    """Nothing that other maps are averaged over reaches it, nor the other way round."""
+    own = FineTuning(steps=1, scales=(1.5, 1.0))
+    network, inputs = random_network("small_resnet", 4), torch.randn(1, 3, 16, 24)
+    chosen = torch.tensor([[0, 3]])
+
+    def seen(maps: list[str], views: Views) -> dict[str, Explanation]:
+        return explain(network, inputs, maps, lambda _: chosen, task="multi-label", views=views)
+
+    both = seen(["rib", "cam"], Views((0.5,), flip=False, fine_tuning=own))
+    assert list(both) == ["cam", "rib"]
+    alone = seen(["rib"], Views(fine_tuning=own))["rib"]
+    assert torch.equal(both["rib"].maps, alone.maps)
+    assert torch.equal(both["cam"].maps, seen(["cam"], Views((0.5,)))["cam"].maps)
+    larger = F.interpolate(inputs, size=(24, 36), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(alone.chosen, network(larger).sigmoid()[:, [0, 3]])
+    assert alone.maps.shape == (1, 2, 16, 24)
 
 
 def test_draws_are_keyed_by_image_scale_and_mirror_image() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.preprocessing import Preprocessing
     from wsloc.loader import load
     from wsloc.localizer import Localizer
+    from wsloc.methods.rib import FineTuning
     from wsloc.records import Classes, Localization, Prediction
     from wsloc.regions.rectangle import Rectangle, smallest_rectangle
     from wsloc.regions.seeds import make_seeds
@@ -28,6 +29,7 @@ __version__ = metadata.version("wsloc")
 
 _HOMES = {
     "Classes": "wsloc.records",
+    "FineTuning": "wsloc.methods.rib",
     "Localization": "wsloc.records",
     "Localizer": "wsloc.localizer",
     "Prediction": "wsloc.records",
@@ -44,6 +46,7 @@ _HOMES = {
 
 __all__ = [
     "Classes",
+    "FineTuning",
     "Localization",
     "Localizer",
     "Prediction",

@@ -6,27 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError
-from wsloc.evaluation.annotated import Annotated, annotated_images
-from wsloc.evaluation.live import score_images
+from wsloc.evaluation.annotated import Annotated
+from wsloc.evaluation.live_identity import live_identity
+from wsloc.evaluation.live_run import LiveOptions, LiveRun
 from wsloc.evaluation.pictures import add_sizes, with_pictures, with_sizes
-from wsloc.evaluation.protocol import live_protocol, maps_protocol, predictions_protocol
+from wsloc.evaluation.protocol import maps_protocol, predictions_protocol
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
+from wsloc.evaluation.report_folder import ReportResults
 from wsloc.evaluation.reporting import evaluation_of
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.seed_reporting import seed_evaluation_of
 from wsloc.evaluation.seed_scores import SeedScores
 from wsloc.evaluation.seed_vocabulary import seed_vocabulary
-from wsloc.evaluation.ten_crop import add_ten_crops
-from wsloc.evaluation.tuning import tune
 from wsloc.evaluation.vocabulary import vocabulary_of_guesses, vocabulary_of_samples
 from wsloc.inputs.annotations.matching import Matching, match
 from wsloc.inputs.guesses import read_guesses
 from wsloc.inputs.map_files import find_maps, other_maps
 from wsloc.inputs.seed_files import find_seeds
-from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.report_records import ChosenOn
-from wsloc.request import Request
+from wsloc.running.ranks import Ranks
+from wsloc.running.recording import Progress
+from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,44 +76,75 @@ def evaluate_localization(
         DataError: if annotations and images, or labels and classes, do not fit.
         UnsupportedError: if a map does not fit the network.
     """
-    annotated = annotations if isinstance(annotations, Annotated) else Annotated(Path(annotations))
-    names = list(dict.fromkeys(maps)) or [localizer.default_map()]
-    for name in names:
-        localizer.check(Request(map=name))
-    runs = {RunKey(name, rule): ChosenOn.NOTHING for name in names for rule in rules or [default_rule(name)]}
-    found = annotated_images(images, annotated, localizer.classes)
-    files, matching = found.files, found.matching
-    blacklist = annotated.listed([file.image for file in files])  # a bad one is found out before the work
-    tuned = None
-    if tune_on is not None:
-        tuning = annotated_images(tune_images, tune_on, localizer.classes, "--tune-images")
-        tuned = tune(
-            localizer,
-            tuning.files,
-            tuning.matching.pairs,
-            list(runs),
-            scored=files,
-            threshold_step=threshold_step,
-            batch_size=batch_size,
-            workers=workers,
-        )
-        runs |= dict.fromkeys(tuned.runs, tuned.chosen_on)
-    scores = Scores(matching.pairs, localizer.classes, list(runs), threshold_step=threshold_step)
-    scores.tuned = tuned
-    score_images(localizer, files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
-    if ten_crop:
-        add_ten_crops(localizer, files, names, scores, batch_size=batch_size, workers=workers)
-    return evaluation_of(
-        scores,
-        runs,
-        [matching],
-        annotated,
-        blacklist=blacklist,
-        protocol=live_protocol(localizer, scores, tune_on=None if tune_on is None else tune_on.path),
+    options = LiveOptions(
+        maps=maps,
+        rules=rules,
+        tune_on=tune_on,
+        tune_images=tune_images,
+        threshold_step=threshold_step,
+        ten_crop=ten_crop,
+        batch_size=batch_size,
+        workers=workers,
         arguments=arguments,
         random_seed=random_seed,
-        notes=found.notes,
     )
+    annotated = annotations if isinstance(annotations, Annotated) else Annotated(Path(annotations))
+    run = LiveRun.prepared(localizer, images, annotated, options)
+    return run.evaluation(run.score(on_batch))
+
+
+def evaluate_into(
+    folder: Path,
+    run: LiveRun,
+    *,
+    checkpoint: Path | None = None,
+    model: str | None = None,
+    overwrite: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+    ranks: Ranks | None = None,
+) -> Evaluation | None:
+    """Score a network, alone or with other processes, and write the report; an interrupted evaluation is gone on with.
+
+    A complete report in the folder is replaced, once the new one is complete.
+
+    Args:
+        folder: where the report goes.
+        run: what is scored.
+        checkpoint: the weights file, to know the evaluation again; None where no file was read.
+        model: the model's name, likewise.
+        overwrite: whether an interrupted run of any kind in the folder is given up.
+        on_batch: called with the number of images done, by any process, since the last call.
+        ranks: this process among those of the evaluation; None for the only one.
+
+    Returns:
+        The evaluation; None in a process that does not lead.
+
+    Raises:
+        UsageError: if the folder holds another interrupted run, and is not to be overwritten.
+        OutputError: if something cannot be written.
+        DataError: if no picture is of the size that its annotation says.
+        ImageError: if the folder of the images vanishes, or a process that decodes is killed.
+        RunError: if another process of the evaluation is gone.
+    """
+    ranks = ranks or Ranks()
+    identity = live_identity(run, checkpoint=checkpoint, model=model)
+    batches = range(sum(run.batches()))
+    results = ReportResults(folder)
+    with open_work(folder, identity, results, batches=batches, ranks=ranks, overwrite=overwrite) as work:
+        progress = Progress(ranks, on_batch)
+        progress.skip(work.skipped)
+        joined = run.score_share(work, progress.add)
+        if not work.wait_for_all(progress.look):
+            return None
+        progress.look()
+        try:
+            evaluation = run.evaluation(joined())
+        except DataError:  # of all images together: to go on would find the same
+            work.finish()
+            raise
+        evaluation.write(folder)
+        work.finish()
+    return evaluation
 
 
 def evaluate_predictions(
@@ -272,8 +304,3 @@ def evaluate_seeds(
         arguments=arguments,
         notes=notes,
     )
-
-
-def default_rule(name: str) -> BoxRule:
-    """A map's own rule: mass 0.98 for entropy maps, threshold 0.2 for the others."""
-    return BoxRule("mass", 0.98) if MAPS[name].box_rule == "mass" else BoxRule("threshold", 0.2)

@@ -16,11 +16,11 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
-_TEMPORARY = re.compile(r"\..*\.([1-9]\d*)\.partial(?:\.[^.]*)?")
+_TEMPORARY = re.compile(r"\.(?:.*\.)?([1-9]\d*)\.partial(?:\.[^.]*)?")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the temporary files that `replacing` left in a folder because its process was killed.
+    """Remove what `replacing` and `replacing_together` left in a folder because their process was killed.
 
     Those of living processes stay, unless they are of another user: then the number has gone to a stranger.
     """
@@ -61,7 +61,11 @@ def remove_abandoned(folder: Path) -> None:
         return
     for path in folder.iterdir():
         found = _TEMPORARY.fullmatch(path.name)
-        if found is not None and not _is_alive(int(found[1])):
+        if found is None or _is_alive(int(found[1])):
+            continue
+        if path.is_dir():
+            rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 
@@ -169,3 +173,13 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write bytes that need not be in memory together, whole or not at all.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        stream.writelines(pieces)

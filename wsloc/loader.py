@@ -11,10 +11,12 @@ import torch
 from torch import nn
 
 from wsloc.errors import CheckpointError, UnsupportedError
+from wsloc.inputs.other_images import OtherImages
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.localizer import Localizer
 from wsloc.methods import METHODS
 from wsloc.methods.ficklenet import set_drawing
+from wsloc.methods.rib import FineTuning
 from wsloc.networks.backbones import available_backbones, build_backbone, default_input, prepare_state
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.networks.devices import resolve_device
@@ -49,11 +51,13 @@ def load(
     resize: str | None = None,
     task: str | None = None,
     output_stride: int | None = None,
-    scales: Sequence[float] = (1.0,),
-    flip: bool = False,
+    scales: Sequence[float] | None = None,
+    flip: bool | None = None,
     draws: int | None = None,
     drop_rate: float | None = None,
     infer_mode: str | None = None,
+    rib: FineTuning | None = None,
+    rib_images: str | Path | None = None,
     random_seed: int = 0,
 ) -> Localizer:
     """A localizer, ready to use, from whatever holds a trained classifier.
@@ -74,30 +78,27 @@ def load(
         image_size: input side in pixels, in place of the source's own.
         resize: `squash` or `keep`, in place of the source's own.
         task: `single-label` or `multi-label`, where the source does not hold it.
-        output_stride: input pixels a cell of the grid, in place of the network's own: a finer grid from the same
-            weights, for ResNets and `small_resnet`.
-        scales: of the input's sides; maps are averaged over them, classes and probabilities are the first one's.
-        flip: whether maps are averaged over mirror images, too.
+        output_stride: input pixels a cell of the grid: a finer one from the same weights, for ResNets, `small_resnet`.
+        scales: of the input's sides; maps are averaged over them, classes are the first one's. None: 1, or RIB's own.
+        flip: whether maps are averaged over mirror images, too. None: no, or RIB's own.
         draws: random selections that FickleNet's maps are aggregated of, in place of the checkpoint's own number.
         drop_rate: of these selections, 0-1; classes and probabilities keep the one of the training.
         infer_mode: `stochastic`, `general` or `deterministic`, in place of the checkpoint's own.
+        rib: how the network is fine-tuned for the map `rib`.
+        rib_images: a labelled data set (a folder a class, a CSV, annotations): images of it join each fine-tuning.
         random_seed: of random weights, and of random selections.
 
     Raises:
         CheckpointError: if a weights file cannot be read, or weights cannot be fetched.
+        DataError: if the data set of other images cannot be read, or is of other classes.
         UnsupportedError: if the model, device or an option is not known, or they do not go together.
     """
     _check(source, precision, task)
-    views = Views(tuple(scales), flip)
+    views = _views(scales, flip=flip, rib=rib or FineTuning())
     if isinstance(source, nn.Module):
         localizer = _from_module(source, target_layer, preprocessing, device)
     else:
-        place = resolve_device(device)
-        localizer = (
-            _from_checkpoint(checkpoint_path(source), place)
-            if names_checkpoint(source)
-            else _from_model(str(source), weights, random_seed, place)
-        )
+        localizer = _from_name(source, weights, random_seed, resolve_device(device))
     network = localizer.network
     if output_stride is not None:
         set_output_stride(network, output_stride)
@@ -105,15 +106,28 @@ def load(
     set_drawing(network, random_seed, count=draws, drop_rate=drop_rate, mode=infer_mode)
     if not isinstance(source, nn.Module) and (target_layer is not None or network.attended_layer):
         network = _hooked(network, target_layer or network.attended_layer)
+    named = _named(classes, localizer.classes)
+    if rib_images is not None:
+        views = views.joined_by(OtherImages(Path(rib_images), named, used, random_seed))
     return replace(
         localizer,
         network=network,
-        classes=_named(classes, localizer.classes),
+        classes=named,
         preprocessing=used,
         task=task or localizer.task,
         bfloat16=precision == "bfloat16",
         views=views,
     )
+
+
+def _views(scales: Sequence[float] | None, *, flip: bool | None, rib: FineTuning) -> Views:
+    """How inputs are looked at: for RIB as it says itself, unless the user says otherwise."""
+    if scales is not None:
+        rib = replace(rib, scales=tuple(scales))
+    if flip is not None:
+        rib = replace(rib, flip=flip)
+    Views(rib.scales)  # the check
+    return Views((1.0,) if scales is None else tuple(scales), bool(flip), rib)
 
 
 def _check(source: object, precision: str, task: str | None) -> None:
@@ -126,6 +140,15 @@ def _check(source: object, precision: str, task: str | None) -> None:
         raise UnsupportedError(
             f"expected a checkpoint's path, a model's name or a torch module, not {type(source).__name__}"
         )
+
+
+def _from_name(
+    source: str | Path, weights: str | Path | None, random_seed: int, place: torch.device
+) -> Localizer:
+    """Of a checkpoint's path or a model's name."""
+    if names_checkpoint(source):
+        return _from_checkpoint(checkpoint_path(source), place)
+    return _from_model(str(source), weights, random_seed, place)
 
 
 def names_checkpoint(source: str | Path) -> bool:
@@ -159,7 +182,14 @@ def _from_checkpoint(path: Path, place: torch.device) -> Localizer:
             f"({', '.join(METHODS)}): use a newer one"
         )
     method = METHODS[checkpoint.method]
-    network = method.build(checkpoint.backbone, len(checkpoint.classes), checkpoint.options)
+    try:
+        network = method.build(checkpoint.backbone, len(checkpoint.classes), checkpoint.options)
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{path}: {error}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: its options are none of the method {checkpoint.method} ({error})"
+        ) from error
     try:
         network.model.load_state_dict(prepare_state(network.model, checkpoint.weights))
     except RuntimeError as error:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from wsloc.boxing import Observed, boxed
+from wsloc.choice import Choice
 from wsloc.errors import ImageError, MemoryLimitError, UnsupportedError
 from wsloc.fitting import Fitting, is_out_of_memory
 from wsloc.inputs.class_labels import resolve_choice
@@ -241,14 +242,7 @@ class Localizer:
     def _see_equal(self, images: Sequence[LoadedImage], request: Request) -> list[Observed]:
         """What the network sees in images whose inputs are of one size."""
         rows = [request.named_classes(image.image) for image in images]
-
-        def choose(scores: Tensor) -> Tensor:
-            if isinstance(request.classes, int):
-                return scores.topk(min(request.classes, scores.shape[1]), dim=1).indices
-            longest = max(map(len, rows))  # shorter rows repeat a class
-            padded = [[*row, *[row[0]] * (longest - len(row))] for row in rows]
-            return torch.tensor(padded, device=scores.device)
-
+        choose = Choice(request.classes if isinstance(request.classes, int) else 0, rows)
         name, _ = self.kind(request)
         found = self.observe(images, [name], choose, request.normalization, show_draws=request.show_draws)[
             name
@@ -317,7 +311,7 @@ class Localizer:
         normalization: str | None,
         show_draws: int,
     ) -> dict[str, Observed]:
-        drawn = any(MAPS[name].stochastic for name in maps)
+        drawn = any(MAPS[name].keyed for name in maps)
         with evaluating(self.network), self._exact(), torch.inference_mode(mode=False):
             pixels = torch.from_numpy(np.stack([image.pixels for image in images]))  # (N, H, W, 3)
             found = explain(

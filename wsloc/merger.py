@@ -4,35 +4,41 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import RunError, UsageError
 from wsloc.files import replacing
-from wsloc.outputs.earlier_run import FILES_OF_AN_IMAGE, BoxesResults
+from wsloc.outputs.boxes_layout import BOXES, kinds_of_boxes
 from wsloc.outputs.formats import write_formats
 from wsloc.outputs.manifest import write_content
-from wsloc.outputs.predictions import NAME as PREDICTIONS
-from wsloc.outputs.predictions import parse_record, write_predictions
+from wsloc.outputs.predictions import write_predictions
+from wsloc.outputs.run_results import RunResults
+from wsloc.outputs.seed_files.coverage import coverage_values
+from wsloc.outputs.seed_files.layout import SEEDS, kinds_of_seeds
+from wsloc.outputs.seed_files.numbering import Numbering
 from wsloc.outputs.shard_folders import read_shards, whole_identity
 from wsloc.outputs.tally import tally_records
 from wsloc.records import Classes, Failure
-from wsloc.runner import kinds_of_files, summarize
+from wsloc.runner import summarize
+from wsloc.running.carrying import Clock, carry_out
 from wsloc.running.journal import copy_lines
-from wsloc.running.ranks import Ranks
-from wsloc.running.recording import Progress, record_batches
+from wsloc.running.recording import record_batches
 from wsloc.running.shards import batch_length, count_batches
-from wsloc.running.unfinished import open_work
+from wsloc.seeder import summarize_seeds
+from wsloc.seeding.finishing import finish_seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from wsloc.outputs.run_results import Layout
     from wsloc.outputs.shard_folders import ShardFolder
     from wsloc.runner import RunSummary
     from wsloc.running.identity import Identity
+    from wsloc.running.recording import Progress
     from wsloc.running.unfinished import Work
+    from wsloc.seeder import SeedSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +62,19 @@ class _Image:
 
 def merge_shards(
     folders: Sequence[Path],
-    output: Path,
+    output: Path | None = None,
     *,
     overwrite: bool = False,
     on_batch: Callable[[int], None] | None = None,
-) -> RunSummary:
-    """Join the results of all shards of one `wsloc boxes`: the bytes that one run would have written.
+) -> RunSummary | SeedSummary:
+    """Join the results of all shards of one `wsloc boxes` or `wsloc seeds`: the bytes that one run would have written.
 
     Files of single images become hard links where the file system has them, copies elsewhere: the shards stay, and
     take no room of their own. A merge that was interrupted is gone on with.
 
     Args:
         folders: of the shards, in any order.
-        output: where the results go.
+        output: where the results go; None for the command's own, `wsloc-boxes` or `wsloc-seeds`.
         overwrite: whether what another run left there is replaced.
         on_batch: called with the number of images joined since the last call.
 
@@ -78,111 +84,176 @@ def merge_shards(
         OutputError: if something cannot be written.
         DataError: if the records of a shard cannot be read.
     """
-    clock = time.perf_counter()
+    clock = Clock()
+    shards = read_shards(folders)
+    command = str(shards[0].identity["command"])
+    if command not in _COMMANDS:
+        raise RunError(f"{shards[0].folder} holds {command}, of which shards cannot be joined")
+    output = output or Path(f"wsloc-{command}")
     if output.resolve() in {folder.resolve() for folder in folders}:
         raise UsageError(f"{output} is one of the shards: name another --output")
-    shards = read_shards(folders)
-    identity = whole_identity(shards)
-    if identity["command"] != "boxes":
-        raise RunError(f"{shards[0].folder} holds {identity['command']}, of which shards cannot be joined")
-    kinds = kinds_of_files(identity)
-    with open_work(
+    merge = _Merge(shards, output, _COMMANDS[command])
+    skipped = carry_out(
         output,
-        identity,
-        BoxesResults(output, None, kinds),
-        batches=range(count_batches(identity["images"], identity["batch_size"])),
-        ranks=Ranks(),
+        merge.identity,
+        RunResults(merge.command.layout, output, None, merge.command.kinds(merge.identity)),
+        batches=range(count_batches(merge.identity["images"], merge.identity["batch_size"])),
+        record=merge.record,
+        join=merge.join,
+        on_batch=on_batch,
         overwrite=overwrite,
-    ) as work:
-        progress = Progress(Ranks(), on_batch)
-        progress.skip(work.skipped)
+    )
+    return merge.command.summarize(output, classes=merge.classes, skipped=skipped or 0, seconds=clock.seconds)
 
-        def link(image: _Image) -> list[Path]:
-            return _link_files(image, kinds, output)
 
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """Shards of one run, in their order, that are joined in a folder."""
+
+    shards: Sequence[ShardFolder]
+    output: Path
+    command: _Command
+
+    @property
+    def identity(self) -> Identity:
+        return whole_identity(self.shards)
+
+    @property
+    def classes(self) -> Classes:
+        found = self.shards[0].manifest["classes"]
+        return Classes(tuple(found["ids"]), tuple(found["names"]))
+
+    def record(self, work: Work, progress: Progress) -> None:
+        """Join the batches that are to be done."""
         record_batches(
             work,
-            _batches(shards, work.todo, identity),
+            self._batches(work.todo),
             line=lambda image: image.line,
-            write=link,
+            write=self._link_files,
             tally=lambda image: image.tallies,
             progress=progress,
         )
-        _join(work, shards, identity)
-    return summarize(output, skipped=work.skipped, seconds=time.perf_counter() - clock)
 
-
-def _batches(
-    shards: Sequence[ShardFolder], todo: Sequence[int], identity: Identity
-) -> Iterator[list[_Image]]:
-    """The batches of the whole list that are to be joined, in its order."""
-    wanted, images, size = set(todo), identity["images"], identity["batch_size"]
-    places = [0] * len(shards)  # byte up to which each shard's records are read
-    for number in range(count_batches(images, size)):
-        turn = number % len(shards)
-        shard, path = shards[turn], shards[turn].folder / PREDICTIONS
-        try:
-            with path.open("rb") as stream:
-                stream.seek(places[turn])
-                lines = [stream.readline() for _ in range(batch_length(number, images, size))]
-                places[turn] = stream.tell()
-        except OSError as error:
-            raise RunError(f"cannot read {path}: {error.strerror or error}: run its command again") from error
-        if number in wanted:
-            records = [parse_record(line, str(path)) for line in lines]
-            tallies = [shard.manifest.get("tallies", {}) if number < len(shards) else {}, *[{}] * len(lines)]
-            yield [
-                _Image(line, record.image, isinstance(record, Failure), shard, counted)
-                for line, record, counted in zip(lines, records, tallies, strict=False)
-            ]
-
-
-def _link_files(image: _Image, kinds: frozenset[str], output: Path) -> list[Path]:
-    """Link the files of an image into the output, and give their paths there."""
-    linked: list[Path] = []
-    for kind in sorted(kinds & {"overlays", "draws", "npz"}) if not image.failed else ():
-        source = FILES_OF_AN_IMAGE[kind](image.shard.folder, image.image)
-        target = FILES_OF_AN_IMAGE[kind](output, image.image)
-        if not source.is_file():
-            raise RunError(f"{source} is missing: run the command of that shard again")
-        with replacing(target) as temporary:
+    def _batches(self, todo: Sequence[int]) -> Iterator[list[_Image]]:
+        """The batches of the whole list that are to be joined, in its order."""
+        wanted, images, size = set(todo), self.identity["images"], self.identity["batch_size"]
+        layout, shards = self.command.layout, self.shards
+        places = [0] * len(shards)  # byte up to which each shard's records are read
+        for number in range(count_batches(images, size)):
+            turn = number % len(shards)
+            shard, path = shards[turn], shards[turn].folder / layout.log
             try:
-                os.link(source, temporary)
-            except OSError:  # another drive, or one without links
-                shutil.copyfile(source, temporary)
-        linked.append(target)
-    return linked
+                with path.open("rb") as stream:
+                    stream.seek(places[turn])
+                    lines = [stream.readline() for _ in range(batch_length(number, images, size))]
+                    places[turn] = stream.tell()
+            except OSError as error:
+                raise RunError(
+                    f"cannot read {path}: {error.strerror or error}: run its command again"
+                ) from error
+            if number in wanted:
+                records = [layout.parse(line, str(path)) for line in lines]
+                tallies = [
+                    shard.manifest.get("tallies", {}) if number < len(shards) else {},
+                    *[{}] * len(lines),
+                ]
+                yield [
+                    _Image(line, record.image, isinstance(record, Failure), shard, counted)
+                    for line, record, counted in zip(lines, records, tallies, strict=False)
+                ]
+
+    def _link_files(self, image: _Image) -> list[Path]:
+        """Link the files of an image into the output, and give their paths there."""
+        linked: list[Path] = []
+        paths = self.command.layout.of_an_image
+        kinds = self.command.kinds(image.shard.identity) & set(paths)
+        for kind in sorted(kinds) if not image.failed else ():
+            source, target = (
+                paths[kind](image.shard.folder, image.image),
+                paths[kind](self.output, image.image),
+            )
+            if not source.is_file():
+                raise RunError(f"{source} is missing: run the command of that shard again")
+            with replacing(target) as temporary:
+                try:
+                    os.link(source, temporary)
+                except OSError:  # another drive, or one without links
+                    shutil.copyfile(source, temporary)
+            linked.append(target)
+        return linked
+
+    def join(self, work: Work) -> None:
+        """Write what is made of all records."""
+        formats = self.identity["formats"].split(",")
+        failures, entries = self.command.join(self.output, copy_lines(work.entries()), self.classes, formats)
+        write_content(self.output, self._manifest(failures) | entries)
+
+    def _manifest(self, failures: Sequence[Failure]) -> dict[str, Any]:
+        """The manifest of one run, from those of the shards."""
+        manifests = [found.manifest for found in self.shards]
+        content = {name: value for name, value in manifests[0].items() if name != "classes"}
+        arguments = dict(content["arguments"])
+        if "output" in arguments:  # of the command line
+            arguments |= {"output": str(self.output), "shard": None}
+        if "tallies" in content:
+            counted = [manifest.get("tallies", {}) for manifest in manifests]
+            content["tallies"] = {
+                name: sum(found.get(name, 0) for found in counted) for name in content["tallies"]
+            }
+        images = self.identity["images"]
+        return content | {
+            "arguments": arguments,
+            "counts": {"images": images, "done": images - len(failures), "failed": len(failures)},
+            "failures": [{"image": failure.image, "error": failure.error} for failure in failures],
+            "started": min(manifest["started"] for manifest in manifests),
+            "seconds": round(sum(manifest["seconds"] for manifest in manifests), 3),
+            "run": self.identity,
+        }
 
 
-def _join(work: Work, shards: Sequence[ShardFolder], identity: Identity) -> None:
-    """Write what is made of all records."""
-    entries = work.entries()
-    predictions = write_predictions(work.folder, copy_lines(entries))
-    classes = shards[0].manifest["classes"]
-    write_formats(
-        identity["formats"].split(","), predictions, Classes(tuple(classes["ids"]), tuple(classes["names"]))
-    )
-    write_content(work.folder, _manifest(work, shards, identity))
-    work.finish()
+def _join_boxes(
+    folder: Path, lines: Iterable[bytes], classes: Classes, formats: Collection[str]
+) -> tuple[Sequence[Failure], dict[str, Any]]:
+    """Write what `wsloc boxes` makes of all records; give what failed, and what the manifest tells of the others."""
+    predictions = write_predictions(folder, lines)
+    write_formats(formats, predictions, classes)
+    return tally_records(predictions).failures, {}
 
 
-def _manifest(work: Work, shards: Sequence[ShardFolder], identity: Identity) -> dict[str, Any]:
-    """The manifest of one run, from those of the shards."""
-    manifests = [found.manifest for found in shards]
-    content = {name: value for name, value in manifests[0].items() if name != "classes"}
-    found = tally_records(work.folder / PREDICTIONS)
-    arguments = dict(content["arguments"])
-    if "output" in arguments:  # of the command line
-        arguments |= {"output": str(work.folder), "shard": None}
-    failures = [{"image": failure.image, "error": failure.error} for failure in found.failures]
-    counts = {"images": found.images, "done": found.images - len(failures), "failed": len(failures)}
-    flat = sum(manifest.get("tallies", {}).get("flat", 0) for manifest in manifests)
-    return content | {
-        "arguments": arguments,
-        "counts": counts,
-        "failures": failures,
-        "started": min(manifest["started"] for manifest in manifests),
-        "seconds": round(sum(manifest["seconds"] for manifest in manifests), 3),
-        "tallies": {"flat": flat},
-        "run": identity,
-    }
+def _join_seeds(
+    folder: Path, lines: Iterable[bytes], classes: Classes, formats: Collection[str]
+) -> tuple[Sequence[Failure], dict[str, Any]]:
+    """Likewise of `wsloc seeds`."""
+    numbering = Numbering.of(classes)
+    tally = finish_seeds(folder, lines, numbering, formats)
+    counted = {"predicted": tally.predicted, "coverage": coverage_values(tally.coverage, numbering)}
+    return tally.failures, counted
+
+
+def _summarize_boxes(folder: Path, *, classes: Classes, skipped: int, seconds: float) -> RunSummary:  # noqa: ARG001 - as the others
+    return summarize(folder, skipped=skipped, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command whose shards can be joined.
+
+    Attributes:
+        layout: of its files.
+        kinds: those that a run writes, by its identity.
+        join: writes what is made of all records.
+        summarize: reads what the run came to.
+    """
+
+    layout: Layout
+    kinds: Callable[[Identity], frozenset[str]]
+    join: Callable[
+        [Path, Iterable[bytes], Classes, Collection[str]], tuple[Sequence[Failure], dict[str, Any]]
+    ]
+    summarize: Callable[..., RunSummary | SeedSummary]
+
+
+_COMMANDS = {
+    "boxes": _Command(BOXES, kinds_of_boxes, _join_boxes, _summarize_boxes),
+    "seeds": _Command(SEEDS, kinds_of_seeds, _join_seeds, summarize_seeds),
+}

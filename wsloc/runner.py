@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import TYPE_CHECKING
 
 from wsloc.errors import UsageError
-from wsloc.inputs.presence import Presence
-from wsloc.networks.network import weights_digest
+from wsloc.image_run import ImageRun, ImageRunOptions
+from wsloc.outputs.boxes_layout import BOXES, kinds_of_boxes
 from wsloc.outputs.draws import draws_sheet
-from wsloc.outputs.earlier_run import FILES_OF_AN_IMAGE, BoxesResults
 from wsloc.outputs.formats import CHECKS, FORMATS, write_formats
 from wsloc.outputs.manifest import NAME as MANIFEST
-from wsloc.outputs.manifest import file_sha256, read_manifest, write_manifest
+from wsloc.outputs.manifest import read_manifest
 from wsloc.outputs.maps import save_maps
 from wsloc.outputs.overlays import save_overlay
 from wsloc.outputs.predictions import NAME as PREDICTIONS
 from wsloc.outputs.predictions import record_line, write_predictions
+from wsloc.outputs.run_results import RunResults
 from wsloc.outputs.tally import tally_records
 from wsloc.records import Failure, Localization
-from wsloc.running.identity import digest, run_identity
+from wsloc.running.carrying import Clock, carry_out
+from wsloc.running.identity import digest
 from wsloc.running.journal import copy_lines
-from wsloc.running.ranks import Ranks
-from wsloc.running.recording import Progress, record_batches
-from wsloc.running.shards import Shard, count_batches
+from wsloc.running.recording import record_batches
 from wsloc.running.stages import OVERLAYS, WRITE
-from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from wsloc.localizer import Localizer
@@ -40,47 +37,24 @@ if TYPE_CHECKING:
     from wsloc.records import ImageFile
     from wsloc.request import Request
     from wsloc.running.identity import Identity
+    from wsloc.running.ranks import Ranks
+    from wsloc.running.recording import Progress
     from wsloc.running.unfinished import Work
 
 ALL_FORMATS = ("jsonl", *FORMATS, "npz")
 FLAT = 1e-6  # relative spread below which a map says nothing of where
-# Arguments of the command whose meaning is in what `boxes_identity` adds.
-SAID_OTHERWISE = frozenset({"flip", "image_size", "layer", "map_name", "resize", "scales", "weights"})
 
 
 @dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a run is carried out; nothing here changes a box.
-
-    Attributes:
-        folder: where the results go.
-        formats: of `ALL_FORMATS`; jsonl is always written.
-        overlays: whether to draw the pictures.
-        batch_size: images through the network at once.
-        workers: processes that decode and resize.
-        overwrite: whether what another run left in the folder is replaced.
-        shard: the part of the images that is done. A shard leaves out the formats that `FORMATS` makes of all
-            records: `merge_shards` makes them.
-        arguments: of the command, for the manifest, and to know the run again.
-        checkpoint: the weights file, likewise; None where no file was read.
-        model: the model's name, likewise.
-        profile: whether the manifest tells where the time went.
+class RunOptions(ImageRunOptions):
+    """How boxes are written; as `ImageRunOptions`, with formats of `ALL_FORMATS`, of which jsonl is always written.
 
     Raises:
         UsageError: if a format is not known.
     """
 
-    folder: Path
     formats: tuple[str, ...] = ("jsonl",)
     overlays: bool = True
-    batch_size: int = 16
-    workers: int = 0
-    overwrite: bool = False
-    shard: Shard = field(default_factory=Shard)
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    model: str | None = None
-    profile: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in ALL_FORMATS]
@@ -151,26 +125,24 @@ def run_boxes(
         ImageError: if the folder of the images vanishes, or a process that decodes is killed.
         RunError: if another process of the run is gone.
     """
-    ranks = ranks or Ranks()
-    clock = _Clock()
+    clock = Clock()
     localizer.check(request)
     for name in set(options.formats) & set(CHECKS):
         CHECKS[name](lambda: (file.image for file in files), options.folder)
-    run = _Run(localizer, files, request.matched([file.image for file in files]), options)
+    run = _Run(localizer, files, options, request.matched([file.image for file in files]))
     identity = run.identity()
-    results = BoxesResults(options.folder, run.own_files, kinds_of_files(identity))
-    with open_work(
-        options.folder, identity, results, batches=run.batches, ranks=ranks, overwrite=options.overwrite
-    ) as work:
-        progress = Progress(ranks, on_batch)
-        progress.skip(work.skipped)
-        if work.todo:
-            run.localize(work, progress)
-        if not work.wait_for_all(progress.look):
-            return None
-        if not work.complete:
-            run.join(work, clock)
-    return summarize(options.folder, skipped=work.skipped, seconds=clock.seconds)
+    skipped = carry_out(
+        options.folder,
+        identity,
+        RunResults(BOXES, options.folder, run.own_files, kinds_of_boxes(identity)),
+        batches=run.batches,
+        record=run.localize,
+        join=partial(run.join, clock),
+        on_batch=on_batch,
+        ranks=ranks,
+        overwrite=options.overwrite,
+    )
+    return None if skipped is None else summarize(options.folder, skipped=skipped, seconds=clock.seconds)
 
 
 def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
@@ -200,80 +172,26 @@ def summarize(folder: Path, *, skipped: int, seconds: float) -> RunSummary:
     )
 
 
-def kinds_of_files(identity: Mapping[str, Any]) -> frozenset[str]:
-    """The kinds of files that a run writes, as `earlier_run` names them."""
-    kinds = {"overlays"} if identity["overlays"] else set()
-    if identity["show_draws"]:
-        kinds.add("draws")
-    formats = set(identity["formats"].split(","))
-    made_of_all = set() if identity["shard"] else formats & set(FORMATS)
-    return frozenset(kinds | made_of_all | formats & {"npz"})
-
-
-class _Clock:
-    """When a run began, and how long ago."""
-
-    def __init__(self) -> None:
-        self.started = datetime.now(UTC)
-        self._begun = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._begun
-
-
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(ImageRun):
     """What one process does of a run; the request's labels are by the ids of `files`, which are all images."""
 
-    localizer: Localizer
-    files: Sequence[ImageFile]
     request: Request
-    options: RunOptions
-
-    @property
-    def batches(self) -> range:
-        """Numbers of the batches of the shard."""
-        return self.options.shard.batches(count_batches(len(self.files), self.options.batch_size))
-
-    def batch(self, number: int) -> Sequence[ImageFile]:
-        size = self.options.batch_size
-        return self.files[number * size : (number + 1) * size]
-
-    @property
-    def own_files(self) -> list[ImageFile]:
-        """The images of the shard."""
-        return [file for number in self.batches for file in self.batch(number)]
 
     def identity(self) -> Identity:
-        """What decides the bytes that the run writes, to know it again.
-
-        A network counts by its file or model name, or where neither is known by its weights; the command's arguments
-        count unless they say the same as what follows from them.
-        """
-        options, localizer, classes = self.options, self.localizer, self.request.classes
-        name, kind = localizer.kind(self.request)
+        """What decides the bytes that the run writes, to know it again."""
+        request, classes = self.request, self.request.classes
+        name, kind = self.localizer.kind(request)
         labels = classes if isinstance(classes, Mapping) else None
-        known = options.checkpoint is not None or options.model is not None
-        entries = {item.name: getattr(self.request, item.name) for item in fields(self.request)}
+        entries = {item.name: getattr(request, item.name) for item in fields(request)}
         entries |= {
             "map": name,
-            "box": self.request.box or kind.box_rule,
+            "box": request.box or kind.box_rule,
             "classes": None if labels is not None else classes,
             "labels": None if labels is None else digest(f"{k}:{v}" for k, v in sorted(labels.items())),
-            "network_classes": digest((*localizer.classes.ids, *localizer.classes.names)),
-            "checkpoint": None if options.checkpoint is None else file_sha256(options.checkpoint),
-            "model": options.model if known else weights_digest(localizer.network.model),
-            "preprocessing": asdict(localizer.preprocessing),
-            "views": asdict(localizer.views),
-            "precision": "bfloat16" if localizer.bfloat16 else "float32",
-            "device": localizer.device.type,
-            "formats": ",".join(sorted({*options.formats, "jsonl"})),
-            "overlays": options.overlays,
-            "batch_size": options.batch_size,
+            "formats": ",".join(sorted({*self.options.formats, "jsonl"})),
         }
-        arguments = {key: value for key, value in options.arguments.items() if key not in SAID_OTHERWISE}
-        return run_identity("boxes", arguments, files=self.files, shard=options.shard, **entries)
+        return self.network_identity("boxes", **entries)
 
     def localize(self, work: Work, progress: Progress) -> None:
         """Do the batches of this process."""
@@ -289,29 +207,18 @@ class _Run:
         ) as batches:
             record_batches(
                 work,
-                self._with_folders(work.todo, batches),
+                self.while_there(work.todo, batches, lambda record: isinstance(record, Failure), {}),
                 line=record_line,
                 write=self.write_pictures,
                 tally=lambda record: {"flat": int(_is_flat(record))},
                 progress=progress,
             )
 
-    def _with_folders(
-        self, numbers: Sequence[int], batches: Iterable[list[Record]]
-    ) -> Iterator[list[Record]]:
-        """The batches as they are, as long as the folders of images that fail are there."""
-        presence = Presence(self.files)
-        for number, records in zip(numbers, batches, strict=True):
-            for file, record in zip(self.batch(number), records, strict=True):
-                if isinstance(record, Failure):
-                    presence.require(file)
-            yield records
-
     def write_pictures(self, record: Record) -> list[Path]:
         """The overlay, the single draws and the maps of one image, where asked for; the files written."""
         if isinstance(record, Failure):
             return []
-        paths = {kind: where(self.options.folder, record.image) for kind, where in FILES_OF_AN_IMAGE.items()}
+        paths = {kind: where(self.options.folder, record.image) for kind, where in BOXES.of_an_image.items()}
         stages, pictures = self.localizer.stages, {}
         with stages.measure(OVERLAYS):
             if self.options.overlays:
@@ -326,33 +233,15 @@ class _Run:
             save_maps(paths["npz"], record, self.localizer.classes)
             return [paths[kind] for kind in (*pictures, "npz")]
 
-    def join(self, work: Work, clock: _Clock) -> None:
+    def join(self, clock: Clock, work: Work) -> None:
         """Make one set of results of what all processes have done."""
         options, entries = self.options, work.entries()
         predictions = write_predictions(options.folder, copy_lines(entries))
         if options.shard.is_whole:
             write_formats(options.formats, predictions, self.localizer.classes)
         found = tally_records(predictions)
-        # The formats that the merge of shards writes need the classes.
-        classes = {} if options.shard.is_whole else {"classes": asdict(self.localizer.classes)}
-        write_manifest(
-            options.folder,
-            arguments=options.arguments,
-            checkpoint=options.checkpoint,
-            model=options.model,
-            # Of several processes each has a device of its own.
-            device=str(self.localizer.device) if work.ranks.size == 1 else self.localizer.device.type,
-            images=found.images,
-            failures=found.failures,
-            started=clock.started,
-            seconds=clock.seconds,
-            tallies={"flat": sum(entry.tallies.get("flat", 0) for entry in entries)},
-            run=work.identity,
-            inputs_at_once=self.localizer.fitting.limit or options.batch_size,
-            **({"profile": self.localizer.stages.seconds()} if options.profile else {}),
-            **classes,
-        )
-        work.finish()
+        tallies = {"flat": sum(entry.tallies.get("flat", 0) for entry in entries)}
+        self.write_manifest(work, clock, found.images, found.failures, tallies=tallies)
 
 
 def _is_flat(record: Record) -> bool:

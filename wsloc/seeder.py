@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING
 
-from wsloc.errors import UsageError
+from wsloc.errors import DataError, UsageError
+from wsloc.image_run import ImageRun, ImageRunOptions
+from wsloc.inputs.image_labels import ImageLabels
 from wsloc.inputs.loading import load_batches
-from wsloc.metrics.seed_coverage import SeedCoverage
-from wsloc.outputs.line_log import LineLog
-from wsloc.outputs.manifest import write_manifest
+from wsloc.outputs.manifest import NAME as MANIFEST
+from wsloc.outputs.manifest import read_manifest
 from wsloc.outputs.paths import refuse_clashes
 from wsloc.outputs.predictions import json_line
-from wsloc.outputs.seed_files.coverage import coverage_values
-from wsloc.outputs.seed_files.earlier_seeds import clear_earlier_seeds
-from wsloc.outputs.seed_files.formats import EIGHT_BITS, OF_A_RUN, SEED_FORMATS
-from wsloc.outputs.seed_files.image_list import write_image_list
+from wsloc.outputs.run_results import RunResults
+from wsloc.outputs.seed_files.coverage import coverage_values, read_coverage
+from wsloc.outputs.seed_files.formats import EIGHT_BITS, SEED_FORMATS
+from wsloc.outputs.seed_files.layout import SEEDS, kinds_of_seeds
 from wsloc.outputs.seed_files.numbering import Numbering
-from wsloc.outputs.seed_files.seed_log import NAME, line_values, lines_of, read_seed_log, seed_line
+from wsloc.outputs.seed_files.seed_log import line_values, seed_line
 from wsloc.records import Failure
+from wsloc.running.carrying import Clock, carry_out
+from wsloc.running.identity import digest
+from wsloc.running.journal import copy_lines
+from wsloc.running.recording import WRITERS, record_batches
+from wsloc.seeding.finishing import finish_seeds
 from wsloc.seeding.making import SeedMaker
 from wsloc.seeding.observing import ImageMaps, observe_batch
 from wsloc.seeding.request import plan_seeds
@@ -30,44 +35,31 @@ from wsloc.seeding.saliency import find_saliency
 from wsloc.seeding.writing import SeedWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
     from wsloc.localizer import Localizer
     from wsloc.metrics.seed_coverage import Coverage
-    from wsloc.records import ImageFile, ImageSeeds
-    from wsloc.seeding.request import SeedPlan, SeedRequest
-
-WRITERS = 2  # threads that make and encode seeds; most of that releases Python's lock
+    from wsloc.records import Classes, ImageFile, ImageSeeds
+    from wsloc.running.identity import Identity
+    from wsloc.running.ranks import Ranks
+    from wsloc.running.recording import Progress
+    from wsloc.running.unfinished import Work
+    from wsloc.seeding.request import SeedRequest
 
 
 @dataclass(frozen=True, slots=True)
-class SeedOptions:
-    """How a run is carried out; nothing here changes a seed.
-
-    Attributes:
-        folder: where the results go.
-        formats: of `SEED_FORMATS`.
-        overlays: whether to draw the seeds over the pictures.
-        batch_size: images through the network at once.
-        workers: processes that decode and resize.
-        arguments: of the command, for the manifest.
-        checkpoint: the weights file, for the manifest; None where no file was read.
-        model: the model's name, for the manifest.
+class SeedOptions(ImageRunOptions):
+    """How seeds are written; as `ImageRunOptions`, with formats of `SEED_FORMATS`.
 
     Raises:
         UsageError: if a format is not known, or none is named.
     """
 
-    folder: Path
     formats: tuple[str, ...] = ("png",)
-    overlays: bool = False
-    batch_size: int = 16
-    workers: int = 0
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    model: str | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.formats if name not in SEED_FORMATS]
@@ -82,20 +74,28 @@ class SeedSummary:
 
     Attributes:
         images: how many were asked for.
+        skipped: how many of them were done before.
         failures: those that could not be used.
         predicted: how many images have labels of the network's own.
         coverage: of the seeds.
-        plan: the map and rules.
+        map: that they are made of.
+        foreground: rule of the classes' pixels.
+        background: rule of the others.
+        crf: whether a dense CRF drew them to the pictures' edges.
         numbering: of the classes.
-        seconds: of the whole run.
+        seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
     """
 
     images: int
+    skipped: int
     failures: tuple[Failure, ...]
     predicted: int
     coverage: Coverage
-    plan: SeedPlan
+    map: str
+    foreground: str
+    background: str
+    crf: bool
     numbering: Numbering
     seconds: float
     manifest: Path
@@ -107,146 +107,213 @@ def run_seeds(
     request: SeedRequest,
     options: SeedOptions,
     on_batch: Callable[[int], None] | None = None,
-) -> SeedSummary:
+    *,
+    ranks: Ranks | None = None,
+) -> SeedSummary | None:
     """Make the seeds of every image, and write them in every format, with their list, classes and manifest.
 
-    Memory does not grow with the number of images. wsloc's own files of an earlier run in the folder are
-    replaced, other files are left.
+    Memory does not grow with the number of images. A run that was interrupted in this folder is gone on with, one that
+    is complete and whole is not done again; files that are not wsloc's are left.
 
     Args:
         localizer: from `wsloc.load`.
-        files: the images.
+        files: the images, those of other shards too: batches are cut from all of them.
         request: what is asked of each.
         options: how to run.
-        on_batch: called with the number of images done since the last call.
+        on_batch: called with the number of images done, by any process, since the last call.
+        ranks: this process among those of the run; None for the only one.
+
+    Returns:
+        What the run came to; None in a process that does not lead.
 
     Raises:
+        UsageError: if the folder holds another run, and is not to be overwritten.
         OutputError: if something cannot be written, two images would share a file, or there are more classes than a
             format holds.
         UnsupportedError: if the network, the map and the rules do not go together, or a batch does not fit into
             memory.
         DataError: if there are no saliency maps.
+        ImageError: if the folder of the images vanishes, or a process that decodes is killed.
+        RunError: if another process of the run is gone.
     """
-    started, clock = datetime.now(UTC), time.perf_counter()
+    clock = Clock()
     plan = plan_seeds(localizer, request)
     numbering = Numbering.of(localizer.classes)
     numbering.require_bytes([name for name in options.formats if name in EIGHT_BITS])
     refuse_clashes(lambda: (file.image for file in files), options.folder, "")
     maker = SeedMaker(plan, find_saliency(plan.background, [file.image for file in files]))
-    clear_earlier_seeds(options.folder)
-    batches = load_batches(
-        files,
-        localizer.preprocessing,
-        batch_size=options.batch_size,
-        workers=options.workers if len(files) > options.batch_size else 0,  # nothing to read ahead
-        with_picture=options.overlays or plan.crf,
-    )
-    with closing(observe_batch(localizer, batch, request, plan) for batch in batches) as observed:
-        log = write_seeds(observed, maker, numbering, options, on_batch)
-    tally = finish_seeds(log, numbering, options)
-    seconds = time.perf_counter() - clock
-    manifest = write_manifest(
+    run = _Run(localizer, files, options, request, maker, numbering)
+    identity = run.identity()
+    skipped = carry_out(
         options.folder,
-        arguments=options.arguments,
-        checkpoint=options.checkpoint,
-        model=options.model,
-        device=str(localizer.device),
-        images=len(files),
-        failures=tally.failures,
-        started=started,
-        seconds=seconds,
-        map=plan.map,
-        foreground=str(plan.foreground),
-        background=str(plan.background),
-        crf=plan.crf,
-        predicted=tally.predicted,
-        coverage=coverage_values(tally.coverage, numbering),
+        identity,
+        RunResults(SEEDS, options.folder, run.own_files, kinds_of_seeds(identity), run.beside),
+        batches=run.batches,
+        record=run.make,
+        join=partial(run.join, clock),
+        on_batch=on_batch,
+        ranks=ranks,
+        overwrite=options.overwrite,
     )
-    return SeedSummary(
-        len(files), tally.failures, tally.predicted, tally.coverage, plan, numbering, seconds, manifest
-    )
+    if skipped is None:
+        return None
+    return summarize_seeds(options.folder, classes=localizer.classes, skipped=skipped, seconds=clock.seconds)
 
 
-def write_seeds(
-    observed: Iterable[Sequence[ImageMaps | Failure]],
-    maker: SeedMaker,
-    numbering: Numbering,
-    options: SeedOptions,
-    on_batch: Callable[[int], None] | None = None,
-) -> Path:
-    """From maps to the log and the files that there are one an image.
+def summarize_seeds(folder: Path, *, classes: Classes, skipped: int, seconds: float) -> SeedSummary:
+    """The summary of the complete run in a folder, as its manifest has it.
+
+    Args:
+        folder: of the results.
+        classes: of the network.
+        skipped: how many images were done before.
+        seconds: that the others took.
+
+    Raises:
+        DataError: if the manifest does not tell.
+    """
+    manifest = read_manifest(folder) or {}
+    try:
+        return SeedSummary(
+            images=manifest["counts"]["images"],
+            skipped=skipped,
+            failures=tuple(Failure(found["image"], found["error"]) for found in manifest["failures"]),
+            predicted=manifest["predicted"],
+            coverage=read_coverage(manifest["coverage"]),
+            map=manifest["map"],
+            foreground=manifest["foreground"],
+            background=manifest["background"],
+            crf=manifest["crf"],
+            numbering=Numbering.of(classes),
+            seconds=seconds,
+            manifest=folder / MANIFEST,
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder / MANIFEST} is not as `wsloc seeds` wrote it ({error!r}): give --overwrite"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSeeds:
+    """The seeds of an image, on their way into files.
+
+    Attributes:
+        seeds: of the image.
+        line: that the log has of it.
+        picture: to draw them over; None where nothing is drawn.
+    """
+
+    seeds: ImageSeeds | Failure
+    line: bytes
+    picture: npt.NDArray[np.uint8] | None
+
+
+def make_batches(
+    observed: Iterable[Sequence[ImageMaps | Failure]], maker: SeedMaker, numbering: Numbering
+) -> Generator[list[MadeSeeds], None, None]:
+    """From batches of maps to batches of seeds, several images at a time.
 
     Args:
         observed: batches of maps.
         maker: of seeds.
         numbering: of the classes.
-        options: folder, formats and overlays.
-        on_batch: called with the number of images done since the last call.
+    """
 
-    Returns:
-        The log.
+    def make(found: ImageMaps | Failure) -> MadeSeeds:
+        seeds = maker.make(found)
+        line = json_line(line_values(seeds if isinstance(seeds, Failure) else seed_line(seeds, numbering)))
+        return MadeSeeds(seeds, line, None if isinstance(found, Failure) else found.picture)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for batch in observed:
+            yield list(pool.map(make, batch))
+
+
+def record_seeds(
+    work: Work,
+    batches: Iterable[Sequence[MadeSeeds]],
+    writer: SeedWriter,
+    progress: Progress,
+    *,
+    overlays: bool,
+) -> None:
+    """Record batches of seeds, and write the files that there are one an image.
 
     Raises:
         OutputError: if something cannot be written.
     """
-    writer = SeedWriter(options.folder, options.formats, numbering)
-    with LineLog(options.folder / NAME) as log, ThreadPoolExecutor(WRITERS) as pool:
-        written: list[Future[None]] = []
-        for batch in observed:
-            made = list(pool.map(maker.make, batch))
-            lines = list(pool.map(lambda seeds: _line(seeds, numbering), made))
-            for job in written:  # at most one batch of seeds waits to be written
-                job.result()
-            for (
-                line
-            ) in lines:  # first: what the log does not know, the next run in this folder would not remove
-                log.write(line)
-            written = [
-                pool.submit(writer.write, seeds, found.picture if options.overlays else None)
-                for seeds, found in zip(made, batch, strict=True)
-                if not isinstance(seeds, Failure) and isinstance(found, ImageMaps)
-            ]
-            if on_batch is not None:
-                on_batch(len(batch))
-        for job in written:
-            job.result()
-    return log.path
 
+    def write(made: MadeSeeds) -> list[Path]:
+        if isinstance(made.seeds, Failure):
+            return []
+        return writer.write(made.seeds, made.picture if overlays else None)
 
-def _line(seeds: ImageSeeds | Failure, numbering: Numbering) -> bytes:
-    """The line of an image in the log."""
-    return json_line(line_values(seeds if isinstance(seeds, Failure) else seed_line(seeds, numbering)))
+    record_batches(
+        work, batches, line=lambda made: made.line, write=write, tally=lambda _made: {}, progress=progress
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class SeedTally:
-    """What is counted over a log: `SeedSummary` has the same."""
+class _Run(ImageRun):
+    """What one process does of a run."""
 
-    failures: tuple[Failure, ...]
-    predicted: int
-    coverage: Coverage
+    request: SeedRequest
+    maker: SeedMaker
+    numbering: Numbering
 
+    @property
+    def beside(self) -> Mapping[str, Path]:
+        """The saliency maps of the images."""
+        return self.maker.saliency or {}
 
-def finish_seeds(log: Path, numbering: Numbering, options: SeedOptions) -> SeedTally:
-    """Count the lines of a log, and write the files that there are one a run.
+    def identity(self) -> Identity:
+        """What decides the bytes that the run writes, to know it again."""
+        plan, classes = self.maker.plan, self.request.classes
+        labels = classes if isinstance(classes, ImageLabels) else None
+        return self.network_identity(
+            "seeds",
+            **{item.name: getattr(plan, item.name) for item in fields(plan)},
+            classes=None if labels is not None else classes,
+            labels=None
+            if labels is None
+            else digest(f"{k}:{v}" for k, v in sorted({**labels.errors, **labels.by_image}.items())),
+            formats=",".join(sorted(set(self.options.formats))),
+        )
 
-    Raises:
-        DataError: if the log cannot be read.
-        OutputError: if a file cannot be written.
-    """
-    coverage = SeedCoverage(numbering.values)
-    failures: list[Failure] = []
-    predicted = 0
-    for line in read_seed_log(log):
-        if isinstance(line, Failure):
-            failures.append(line)
-            continue
-        predicted += line.predicted
-        classes = ((area.value, area.pixels) for area in line.classes)
-        coverage.add(classes, line.background.pixels, line.ignore.pixels)
-    numbering.write(options.folder)
-    write_image_list(lines_of(log), options.folder)
-    for name in options.formats:
-        if name in OF_A_RUN:
-            OF_A_RUN[name](lines_of(log), numbering, options.folder)
-    return SeedTally(tuple(failures), predicted, coverage.result())
+    def make(self, work: Work, progress: Progress) -> None:
+        """Do the batches of this process."""
+        options, localizer, plan = self.options, self.localizer, self.maker.plan
+        loaded = load_batches(
+            self.files,
+            localizer.preprocessing,
+            batch_size=options.batch_size,
+            workers=options.workers if len(self.files) > options.batch_size else 0,  # nothing to read ahead
+            with_picture=options.overlays or plan.crf,
+            numbers=work.todo,
+        )
+        observed = (observe_batch(localizer, batch, self.request, plan) for batch in loaded)
+        with closing(observed), closing(make_batches(observed, self.maker, self.numbering)) as batches:
+            there = self.while_there(
+                work.todo, batches, lambda made: isinstance(made.seeds, Failure), self.beside
+            )
+            writer = SeedWriter(options.folder, options.formats, self.numbering)
+            record_seeds(work, there, writer, progress, overlays=options.overlays)
+
+    def join(self, clock: Clock, work: Work) -> None:
+        """Make one set of results of what all processes have done."""
+        options, plan = self.options, self.maker.plan
+        formats = options.formats if options.shard.is_whole else None
+        tally = finish_seeds(options.folder, copy_lines(work.entries()), self.numbering, formats)
+        self.write_manifest(
+            work,
+            clock,
+            tally.images,
+            tally.failures,
+            map=plan.map,
+            foreground=str(plan.foreground),
+            background=str(plan.background),
+            crf=plan.crf,
+            predicted=tally.predicted,
+            coverage=coverage_values(tally.coverage, self.numbering),
+        )

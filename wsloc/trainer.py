@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from wsloc.errors import CheckpointError, TrainingError
+from wsloc.errors import TrainingError
 from wsloc.inputs.annotations.formats import classes_of, read_annotations
-from wsloc.inputs.annotations.restricting import only_classes, restricted
+from wsloc.inputs.annotations.restricting import only_classes
 from wsloc.inputs.extra_supervision import extra_record, find_extra
 from wsloc.inputs.training_set import require_pictures, steps_an_epoch
 from wsloc.methods import METHODS, option_warning, settled_options
 from wsloc.networks.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from wsloc.networks.devices import resolve_device
 from wsloc.networks.tasks import MULTI_LABEL, SINGLE_LABEL
-from wsloc.outputs.manifest import file_sha256
 from wsloc.running.identity import differences
+from wsloc.training.arguments import all_options, at_least_two, fitting_samples, named_weights
 from wsloc.training.collapse import CollapseWatch
 from wsloc.training.epochs import DEFAULT_WEIGHTS, Learner, NotFiniteError
 from wsloc.training.files import START_ANEW, TrainingFiles, fingerprint
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wsloc.inputs.extra_supervision import ExtraSource
-    from wsloc.records import Classes, Sample
     from wsloc.training.group import Group
 
 GUIDED = ("gain",)  # methods that make use of extra supervision
@@ -73,15 +72,14 @@ def train(
         output: the checkpoint to write; without `resume`, what an earlier training left there is replaced.
         recipe: how to train; `RECIPES` of `wsloc.training.recipes` has the papers'.
         options: of the method, in place of its defaults.
-        init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` for
-            torchvision's; None for random ones. The classifier is taken over if its classes are the same.
+        init: weights to start from: a checkpoint or state dict of the same backbone, or `DEFAULT` (torchvision's);
+            None for random ones. The classifier is taken over if its classes are the same.
         validation: a data set of the same classes, in any of the layouts.
         classes: labels that are learnt alone; images that show none of them are left out. Empty for all.
         extra: masks or boxes of some of the training images; for `gain`.
         device: where to train; `auto` for the best there is.
         workers: processes that decode and augment; they change nothing but the time.
-        resume: go on from the `.resume.pt` of an interrupted run with the same arguments, to the weights of an
-            unbroken one: bit for bit on a CPU with as many threads. A finished training is left as it is.
+        resume: go on from the `.resume.pt` of an interrupted run, to an unbroken one's weights: on a CPU bit for bit.
         half: keep the weights as float16.
         snapshot_every: epochs after each of which a checkpoint is kept beside the output; 0 for none.
         watched: of how many of the first images maps are drawn, as a strip before and after each epoch.
@@ -117,11 +115,7 @@ def train(
             group=group,
             files=TrainingFiles(Path(output)),
         )
-        done = run.take_up(resume=resume)
-        if on_start is not None:
-            on_start(tuple(run.history), run.epochs)
-        if not done:
-            run.go_on(workers, on_step, on_epoch, on_warning)
+        run.carry_out(workers, on_step, on_epoch, on_warning, on_start=on_start, resume=resume)
     return run.files.output
 
 
@@ -153,7 +147,7 @@ class _Run:
         self.recipe = recipe
         self.options = settled_options(
             method,
-            _all_options(method, options, pretrained=init is not None),
+            all_options(method, options, pretrained=init is not None),
             recipe.backbone,
             recipe.image_size,
         )
@@ -166,9 +160,9 @@ class _Run:
         self.samples = read_annotations(data)
         if classes:
             self.samples = only_classes(self.samples, classes, str(data))
-        self.classes = _at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
+        self.classes = at_least_two(classes_of(self.samples, data if data.is_dir() else data.parent), data)
         self.validation = (
-            None if validation is None else _fitting(validation, self.classes, only=bool(classes))
+            None if validation is None else fitting_samples(validation, self.classes, only=bool(classes))
         )
         require_pictures([*self.samples, *(self.validation or [])])
         if extra is not None and method not in GUIDED:
@@ -181,7 +175,7 @@ class _Run:
             "images": len(self.samples),
             "validation_images": None if self.validation is None else len(self.validation),
             "sha256": fingerprint([*self.samples, *(self.validation or [])]),
-            "init": _named_weights(init),
+            "init": named_weights(init),
             **extra_record(supervised, extra.per_step if extra is not None else 0),
         }
         self.task = MULTI_LABEL if any(len(sample.labels) > 1 for sample in self.samples) else SINGLE_LABEL
@@ -202,6 +196,23 @@ class _Run:
         self.history: list[EpochFigures] = []
         if group.leads:
             files.prepare()
+
+    def carry_out(
+        self,
+        workers: int,
+        on_step: Callable[[StepReport], None] | None,
+        on_epoch: Callable[[EpochFigures], None] | None,
+        on_warning: Callable[[str], None] | None,
+        *,
+        on_start: Callable[[Sequence[EpochFigures], int], None] | None,
+        resume: bool,
+    ) -> None:
+        """All that is left to do; arguments as of `train`."""
+        done = self.take_up(resume=resume)
+        if on_start is not None:
+            on_start(tuple(self.history), self.epochs)
+        if not done:
+            self.go_on(workers, on_step, on_epoch, on_warning)
 
     def take_up(self, *, resume: bool) -> bool:
         """Take up what an earlier run left, or clear it away; True if it is complete and nothing is left to do."""
@@ -350,45 +361,3 @@ class _Run:
                 f"{START_ANEW}, or name another --output"
             )
         self.history = [EpochFigures.from_dict(record) for record in self.files.read_figures()]
-
-
-def _all_options(
-    method: str, given: Mapping[str, bool | int | float | str], *, pretrained: bool
-) -> dict[str, bool | int | float | str]:
-    """The options of a method: those given, and its defaults for the others."""
-    known = METHODS[method]
-    unknown = sorted(set(given) - set(known.DEFAULTS))
-    if unknown:
-        has = f"it has {', '.join(known.DEFAULTS)}" if known.DEFAULTS else "leave it out"
-        raise TrainingError(f"{method} has no option {unknown[0]!r}: {has}")
-    return {**known.DEFAULTS, **(known.PRETRAINED if pretrained else {}), **given}
-
-
-def _named_weights(init: Path | str | None) -> str | None:
-    """Weights to start from, as a checkpoint records them: by their content, since a file may move."""
-    if init is None or isinstance(init, str):
-        return init
-    if not init.is_file():
-        what = "no file" if init.exists() else "not there"
-        raise CheckpointError(f"{init} is {what}: name a checkpoint or weights file to start from")
-    return f"{init.name}, sha256 {file_sha256(init)}"
-
-
-def _at_least_two(classes: Classes, place: Path) -> Classes:
-    if len(classes) < 2:
-        raise TrainingError(f"{place}: only one class ({classes.ids[0]}): at least two are needed")
-    return classes
-
-
-def _fitting(place: Path, classes: Classes, *, only: bool) -> list[Sample]:
-    """The samples of a data set, all of whose labels the network has, or those labels `only`."""
-    samples = read_annotations(place)
-    if only:
-        samples = restricted(samples, set(classes.ids).__contains__).samples
-        if not samples:
-            raise TrainingError(f"{place}: none of its images shows one of the training classes")
-    unknown = sorted({label for sample in samples for label in sample.labels} - set(classes.ids))
-    if unknown:
-        more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5} more"
-        raise TrainingError(f"{place}: {', '.join(unknown[:5])}{more} are not among the training classes")
-    return samples

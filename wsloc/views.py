@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
+from wsloc.choice import Choice
 from wsloc.errors import UnsupportedError
 from wsloc.methods import MAPS
 from wsloc.methods.ep import observe_pooled, with_entropy_pooling
 from wsloc.methods.ficklenet import single_draws
-from wsloc.networks.map_operations import NORMALIZATIONS, upsample
+from wsloc.methods.rib import FineTuning, fine_tuned_maps
+from wsloc.networks.map_operations import NORMALIZATIONS, averaged, upsample
 from wsloc.networks.tasks import probabilities
 from wsloc.running.stages import FORWARD, MAPPING, Stages
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from wsloc.inputs.other_images import OtherImages
     from wsloc.networks.network import Network, Observation
 
 
@@ -31,6 +35,7 @@ class Views:
     Attributes:
         scales: of the input's sides. Classes and probabilities are those of the first one.
         flip: whether each scale is looked at mirrored, too.
+        fine_tuning: how the network is fine-tuned for the map `rib`, which has scales and mirror images of its own.
 
     Raises:
         UnsupportedError: if there is no scale, or one is not in (0, 16].
@@ -38,6 +43,7 @@ class Views:
 
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    fine_tuning: FineTuning = field(default_factory=FineTuning)
 
     def __post_init__(self) -> None:
         if not self.scales or not all(0 < scale <= 16 for scale in self.scales):
@@ -51,6 +57,10 @@ class Views:
         """What tells each view from the others, in their order: scale in millionths, 1 if mirrored."""
         ways = (0, 1) if self.flip else (0,)
         return tuple((round(scale * 1e6), way) for scale in self.scales for way in ways)
+
+    def joined_by(self, pool: OtherImages) -> Views:
+        """The same with images that join each fine-tuning."""
+        return replace(self, fine_tuning=replace(self.fine_tuning, pool=pool))
 
     def of(self, inputs: Tensor, smallest: int) -> Iterator[tuple[Tensor, bool]]:
         """Each view of inputs (N, 3, H, W), and whether it is mirrored; no side is below `smallest` pixels."""
@@ -95,7 +105,7 @@ def explain(
     show_draws: int = 0,
     stages: Stages | None = None,
 ) -> dict[str, Explanation]:
-    """Several maps of the same inputs, from one pass through the trunk a view.
+    """Several maps of the same inputs, from one pass through the trunk a view, and RIB's from its own.
 
     Each view's maps are normalised, upsampled to the input's size and averaged; an average of maps that go up to 1
     is stretched to go up to 1 again.
@@ -116,7 +126,46 @@ def explain(
     Raises:
         UnsupportedError: if a map does not fit the network.
     """
-    stages = stages or Stages()
+    tuned = [name for name in maps if MAPS[name].fine_tuned]
+    found = {}
+    if len(tuned) < len(maps):
+        found = _over_views(
+            *(network, inputs, [name for name in maps if name not in tuned], choose),
+            task=task,
+            views=views,
+            normalization=normalization,
+            autocast=autocast,
+            keys=keys,
+            show_draws=show_draws,
+            stages=stages or Stages(),
+        )
+    for name in tuned:
+        found[name] = _fine_tuned(
+            *(network, inputs, choose),
+            task=task,
+            settings=views.fine_tuning,
+            normalization=normalization or MAPS[name].normalization,
+            autocast=autocast,
+            keys=keys,
+        )
+    return found
+
+
+def _over_views(
+    network: Network,
+    inputs: Tensor,
+    maps: Sequence[str],
+    choose: Callable[[Tensor], Tensor],
+    *,
+    task: str,
+    views: Views,
+    normalization: str | None,
+    autocast: bool,
+    keys: Sequence[int],
+    show_draws: int,
+    stages: Stages,
+) -> dict[str, Explanation]:
+    """Maps that are averaged over views; arguments as of `explain`."""
     size = (inputs.shape[2], inputs.shape[3])
     gradient = any(MAPS[name].needs_gradient for name in maps)
     picked: dict[str, tuple[Tensor, Tensor]] = {}
@@ -144,11 +193,40 @@ def explain(
     return {
         name: Explanation(
             *picked[name],
-            _averaged(total, len(views), normalization or MAPS[name].normalization),
+            averaged(total, len(views), normalization or MAPS[name].normalization),
             draws.get(name),
         )
         for name, total in totals.items()
     }
+
+
+def _fine_tuned(
+    network: Network,
+    inputs: Tensor,
+    choose: Callable[[Tensor], Tensor],
+    *,
+    task: str,
+    settings: FineTuning,
+    normalization: str,
+    autocast: bool,
+    keys: Sequence[int],
+) -> Explanation:
+    """RIB's maps; classes and probabilities are those of the network before it is fine-tuned."""
+    views = partial(Views(settings.scales, settings.flip).of, smallest=network.family.smallest_input)
+    first, _ = next(views(inputs))
+    logits = network.observe(first, differentiable=False, autocast=autocast).logits  # (N, C)
+    scores = probabilities(logits, task)
+    class_index = choose(scores)  # (N, P)
+    chosen = choose if isinstance(choose, Choice) else Choice()  # what a function chooses is the images' own
+    maps = fine_tuned_maps(
+        *(network, inputs, views, class_index, settings),
+        guesses=chosen.guesses(scores),
+        alone=chosen.alone,
+        normalization=normalization,
+        keys=keys,
+        autocast=autocast,
+    )
+    return Explanation(class_index, scores.gather(1, class_index), maps)
 
 
 def pooled(network: Network, own: Observation) -> tuple[Network, Observation]:
@@ -157,8 +235,3 @@ def pooled(network: Network, own: Observation) -> tuple[Network, Observation]:
         return network, own
     pooling = with_entropy_pooling(network)
     return pooling, observe_pooled(pooling, own.feature_map)
-
-
-def _averaged(total: Tensor, count: int, normalization: str) -> Tensor:
-    """The mean of `count` maps (N, P, H, W) whose sum is given."""
-    return total if count == 1 else NORMALIZATIONS[normalization](total / count)

@@ -1,10 +1,12 @@
 """Runs that are killed at random moments, gone on with, and compared with one that was not: byte for byte.
 
-    PYTHONPATH=. python tests/benchmarks/bench_kills.py [--kills 50] [--processes 1] [--torchrun] [--images 48]
+    PYTHONPATH=. python tests/benchmarks/bench_kills.py [--kills 50] [--processes 1] [--torchrun] [--images 48] \
+        [--command boxes]
 
-Each round starts `wsloc boxes` in an empty folder, sends SIGKILL at a random moment (to all processes, or to one of
-several: the launcher then ends the others), and starts the same command again, which may be killed again; the last one
-is left to end. All files must be those of the unbroken run, times in the manifest aside, and none may be left over.
+Each round starts `wsloc boxes`, or `wsloc seeds`, in an empty folder, sends SIGKILL at a random moment (to all
+processes, or to one of several: the launcher then ends the others), and starts the same command again, which may be
+killed again; the last one is left to end. All files must be those of the unbroken run, times in the manifest aside,
+and none may be left over.
 
 Without --torchrun, processes are forked from one that has loaded torch: a start takes milliseconds, and most kills
 hit work. Exits with 1 if a byte differs.
@@ -36,8 +38,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # what torchrun gives its process
 from tests.scenes import CLASSES, make_scene  # noqa: E402 - below the path that it is found by
 from wsloc.cli.app import LOADED, main  # noqa: E402
 
-FORMATS = "jsonl,csv,coco,voc,yolo,npz"
-LONGEST = 300  # seconds that a run may take
+# What is asked of each command: all files that it can write.
+COMMANDS = {
+    "boxes": ["boxes", "--format", "jsonl,csv,coco,voc,yolo,npz"],
+    "seeds": ["seeds", "--format", "png,gray,irn,psa,sec,coco,npz", "--overlays"],
+}
+LONGEST = 1200  # seconds that a run may take
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -221,6 +227,7 @@ def run() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--command", choices=COMMANDS, default="boxes")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--torchrun", action="store_true")
@@ -229,13 +236,13 @@ def run() -> int:
     parser.add_argument("--random-seed", type=int, default=0)
     options = parser.parse_args()
     random.seed(options.random_seed)
-    for name in LOADED["boxes"]:
+    for name in LOADED[options.command]:
         import_module(name)
     with tempfile.TemporaryDirectory() as place:
         images, log = Path(place, "images"), Path(place, "log")
         write_images(images, options.images)
         arguments = [
-            *("boxes", str(images), "--checkpoint", "demo", "--batch-size", "3", "--format", FORMATS),
+            *(*COMMANDS[options.command], str(images), "--checkpoint", "demo", "--batch-size", "3"),
             *("--workers", str(options.workers), "--image-size", "64", "--device", "cpu", "-q"),
         ]
         reference = Launcher([*arguments, "-o", f"{place}/unbroken"], 1, torchrun=False, log=log)
@@ -257,7 +264,7 @@ def run() -> int:
             shutil.rmtree(out)
         words = log.read_text(errors="replace")
     print(
-        f"{kills} kills in {rounds} runs of {options.processes} process(es), {duration:.1f} s each: "
+        f"{options.command}: {kills} kills in {rounds} runs of {options.processes} process(es), {duration:.1f} s each: "
         + (
             f"{len(differing)} files differ: {differing[:5]}"
             if differing

@@ -1,25 +1,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set, write_kaggle, write_mask_set
-from tests.outputs import report_examples
 from tests.scenes import CLASSES
-from wsloc.cli.console import Talk
-from wsloc.cli.eval import HEADINGS, _report
+from wsloc.evaluation.stages import Stage
 from wsloc.inputs.annotations.formats import ANNOTATION_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import Outcome
-    from wsloc.evaluation.reporting import Evaluation
 
     Run = Callable[..., Outcome]
 
@@ -37,27 +33,6 @@ def test_a_table_for_people_and_the_files(command: Run, data: Path, tmp_path: Pa
     assert any(line.startswith("entropy-class, mass 0.98 ") for line in outcome.stdout.splitlines())
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"report.json", "report.html", "images.csv"}
-
-
-@pytest.mark.parametrize(("width", "parts"), [(80, 3), (120, 2)])
-def test_many_runs_fit_on_a_terminal(width: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics = dict.fromkeys((*HEADINGS, "an_error_of_another_kind"), 0.5)
-    runs = [
-        report_examples.run("entropy-class", f"threshold 0.{number:02d}, tuned", metrics=metrics)
-        for number in range(20)
-    ]
-    report = report_examples.report(*runs, notes=(), failures=())
-    talk = Talk()
-    talk.out.width = width
-    printed: list[str] = []
-    monkeypatch.setattr(talk, "_write", printed.append)
-    _report(talk, cast("Evaluation", SimpleNamespace(report=report)), Path("out"))
-    lines = [line.rstrip() for text in printed for line in text.splitlines()]
-    assert max(map(len, lines)) <= width
-    tables = sum(line.startswith("map, box") for line in lines)
-    assert tables == parts
-    assert sum(line.startswith("entropy-class,") for line in lines) == 20 * tables
-    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(lines)  # nothing is cut
 
 
 def test_one_json_document(command: Run, data: Path, tmp_path: Path) -> None:
@@ -228,6 +203,56 @@ def test_classes_of_masks_alone(command: Run, tmp_path: Path) -> None:
     assert content["curves"]["miou"]["thresholds"] == [round(0.1 * number, 1) for number in range(10)]
     assert content["thresholds"]["best_miou"]["chosen_on"] == "scored-set"
     assert "Mean IoU of masks against the map threshold" in (tmp_path / "out/report.html").read_text()
+
+
+def test_an_interrupted_evaluation_is_gone_on_with_or_refused(
+    command: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Stage.keep
+
+    def keep_one(self: Stage, number: int, line: bytes) -> None:
+        if number:
+            raise KeyboardInterrupt
+        keep(self, number, line)
+
+    options = ("--map", "cam", "--threshold-step", "0.5", "--batch-size", "4", "-o", tmp_path / "out")
+    asked = ("eval", "--annotations", data, "--checkpoint", "demo", *options)
+    with monkeypatch.context() as patch:
+        patch.setattr(Stage, "keep", keep_one)
+        assert command(*asked).code == 130
+    refused = command(*asked, "--mass", "0.5")
+    assert refused.code == 2
+    assert (
+        "interrupted run with other arguments, box rules (threshold 0.2 there, mass 0.5 here)"
+        in refused.stderr
+    )
+    guesses = tmp_path / "guesses.txt"
+    guesses.write_text((data / "val_annotations.txt").read_text().replace("\t", " "))
+    ready_made = ("eval", "--annotations", data, "--predictions", guesses, "-o", tmp_path / "out")
+    refused = command(*ready_made)
+    assert refused.code == 2
+    assert "holds an interrupted run of wsloc eval" in refused.stderr
+    assert command(*asked).code == 0
+    assert command(*ready_made).code == 0  # a complete report is replaced
+    assert json.loads((tmp_path / "out/report.json").read_text())["map"] == "guesses.txt"
+    assert command(*asked).code == 0
+
+
+def test_ready_made_results_are_scored_by_the_leading_process_alone(
+    command: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    guesses = tmp_path / "guesses.txt"
+    guesses.write_text((data / "val_annotations.txt").read_text().replace("\t", " "))
+    outcome = command("eval", "--annotations", data, "--predictions", guesses, "-o", tmp_path / "out")
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
+    assert list((tmp_path / "out").iterdir()) == []
+    monkeypatch.setenv("RANK", "0")
+    outcome = command("eval", "--annotations", data, "--predictions", guesses, "-o", tmp_path / "out")
+    assert outcome.code == 0
+    assert (tmp_path / "out/report.json").is_file()
 
 
 def test_help_names_every_annotation_format(command: Run) -> None:

@@ -113,7 +113,7 @@ def test_single_draws_are_shown(command: Run, checkpoint: Path, scenes: Path, tm
     again = command("boxes", output, "--checkpoint", checkpoint, "-o", output)
     assert again.code == 1
     assert "no image found but the pictures of an earlier run" in again.stderr
-    assert command(*common).code == 0
+    assert command(*common, "--overwrite").code == 0
     assert not (output / "draws").exists()
     assert len(list((output / "overlays").rglob("*.jpg"))) == 4
 

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
+
     from tests.conftest import Outcome
 
     Command = Callable[..., Outcome]
@@ -48,6 +50,33 @@ def test_shards_become_one_run(command: Command, ep_checkpoint: Path, scenes: Pa
     ran = command("merge", *folders, "-o", tmp_path / "out", "--json")
     document = json.loads(ran.stdout)
     assert (document["images"], document["failed"], document["map"]) == (4, 0, "entropy-class")
+
+
+def test_shards_of_seeds_too(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (
+        "seeds",
+        scenes,
+        "--checkpoint",
+        gap_checkpoint,
+        "--batch-size",
+        2,
+        "--workers",
+        0,
+        "--class",
+        1,
+    )
+    for number in (1, 2):
+        ran = command(*options, "-o", tmp_path / f"s{number}", "--shard", f"{number}/2", "-q")
+        assert (ran.code, ran.stderr) == (0, "")
+    whole = command(*options, "-o", tmp_path / "whole")
+    monkeypatch.chdir(tmp_path)
+    ran = command("merge", "s1", "s2")
+    assert (ran.code, ran.stderr) == (0, whole.stderr)
+    assert ran.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
+    assert ran.stdout.endswith("-> wsloc-seeds\n")
+    assert (tmp_path / "wsloc-seeds/list.txt").read_bytes() == (tmp_path / "whole/list.txt").read_bytes()
 
 
 def test_failed_images_are_told(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:

@@ -132,7 +132,17 @@ def test_the_default_is_the_papers_for_entropy_pooling(
         "constant:0.2",
     )
     automatic = command(
-        "seeds", scenes, "--checkpoint", ep_checkpoint, "-o", tmp_path, "--json", "-q", "--foreground", "auto"
+        "seeds",
+        scenes,
+        "--checkpoint",
+        ep_checkpoint,
+        "-o",
+        tmp_path,
+        "--json",
+        "-q",
+        "--foreground",
+        "auto",
+        "--overwrite",
     )
     content = json.loads(automatic.stdout)
     assert (content["foreground"], content["background"]) == ("auto", "rest")
@@ -309,7 +319,13 @@ def test_images_must_come_from_somewhere(command: Command, gap_checkpoint: Path,
     annotations = tmp_path / "val/val_annotations.txt"
     annotations.write_text("val_0.JPEG\tn01\t0\t0\t9\t9\n")
     ran = command("seeds", "--checkpoint", gap_checkpoint, "--labels", annotations, "-o", tmp_path / "out")
-    assert ran.code in (2, 3)
+    assert ran.code == 3  # they are named, and not there
+    assert ran.stderr.startswith("failed: ")
+    assert "val_0.JPEG" in ran.stderr
+    (tmp_path / "list.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    ran = command("seeds", "--checkpoint", gap_checkpoint, "--annotations", tmp_path / "list.json")
+    assert ran.code in (1, 2)
+    assert ran.stderr.startswith("wsloc: error: ")
 
 
 def test_a_full_disk_is_one_line(
@@ -327,7 +343,8 @@ def test_a_full_disk_is_one_line(
     ran = command("seeds", scenes, "--checkpoint", gap_checkpoint, "-o", tmp_path, "-q", "--batch-size", 1)
     assert ran.code == 1
     assert ran.stderr == f"wsloc: error: cannot write {tmp_path / 'png/key.png'}: No space left on device\n"
-    assert files(tmp_path) == {"seeds.jsonl.partial", "png/a/star.png", "png/a/tall.png", "png/b/fish.png"}
+    names = {"png/a/star.png", "png/a/tall.png", "png/b/fish.png"}
+    assert {name for name in files(tmp_path) if not name.startswith(".wsloc-unfinished/")} == names
 
 
 def test_its_own_pictures_are_no_images(
@@ -343,7 +360,7 @@ def test_its_own_pictures_are_no_images(
         ran = command("seeds", images, *options, "--format", "png,gray")
         counts.append(json.loads(ran.stdout)["images"])
     shutil.copy(scenes / "key.png", out / "png/mine.png")
-    counts.append(json.loads(command("seeds", images, *options).stdout)["images"])
+    counts.append(json.loads(command("seeds", images, *options, "--overwrite").stdout)["images"])
     assert counts == [4, 4, 5]
     named = command("seeds", out / "png/key.png", *options)
     assert named.code == 1
@@ -360,3 +377,21 @@ def test_random_weights_are_said(command: Command, scenes: Path, tmp_path: Path)
     assert ran.code == 0
     assert "squeezenet1_1 has random weights: its seeds mean nothing" in ran.stderr
     assert np.load(tmp_path / "irn/key.npy", allow_pickle=True).item()["keys"].tolist() == [999]
+
+
+def test_a_run_is_gone_on_with_refused_and_done_anew(
+    command: Command, gap_checkpoint: Path, scenes: Path, labels: Path, tmp_path: Path
+) -> None:
+    options = (scenes, "--checkpoint", gap_checkpoint, "--labels", labels, "-o", tmp_path / "out")
+    first = command("seeds", *options)
+    again = command("seeds", *options, "--workers", 0)
+    assert (again.code, again.stderr) == (
+        0,
+        f"nothing is left to do: {tmp_path / 'out'} holds this run; --overwrite does it anew\n",
+    )
+    assert again.stdout.splitlines()[:-1] == first.stdout.splitlines()[:-1]
+    other = command("seeds", *options, "--foreground", "max:0.5")
+    assert (other.code, other.stdout) == (2, "")
+    assert "holds the results of another run, foreground (max:0.2 there, max:0.5 here): give" in other.stderr
+    anew = command("seeds", *options, "--foreground", "max:0.5", "--overwrite", "--json")
+    assert (anew.code, json.loads(anew.stdout)["skipped"]) == (0, 0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from wsloc.evaluation.protocol import common_protocol
 from wsloc.evaluation.scores import BoxRule
 from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.loader import load
+from wsloc.methods.rib import FineTuning
 
 if TYPE_CHECKING:
     from wsloc.evaluation.reporting import Evaluation
@@ -41,6 +43,26 @@ def test_of_a_live_run(data: Path, resize: str, words: str) -> None:
     assert "each box is a guess" in said_of["Localization"]
     assert "of another size than its annotation says" in said_of["Failures"]
     assert not {"Ten crops", "Tuning", "Blacklist", "PxAP", "Views"} & set(said_of)
+
+
+def test_of_fine_tuning(data: Path) -> None:
+    """RIB has views of its own; those of other maps are told beside it."""
+    tuning = FineTuning(steps=0, learning_rate=2e-4, scales=(1.0, 0.5))
+    localizer = load("demo", device="cpu", flip=False, rib=tuning)
+    said_of = said(evaluate_localization(localizer, None, data, maps=["rib"], threshold_step=0.5))
+    assert "Views" not in said_of
+    assert "for 0 steps (SGD, learning rate 0.0002 for its last two" in said_of["Fine-tuning"]
+    assert "0 other images" in said_of["Fine-tuning"]
+    assert "each of the input scaled by 1 and 0.5; an image is done where" in said_of["Fine-tuning"]
+    both = evaluate_localization(
+        replace(localizer, views=replace(localizer.views, flip=True)),
+        None,
+        data,
+        maps=["rib", "cam"],
+        threshold_step=0.5,
+    )
+    words = said(both)["Views"]
+    assert words.endswith("for cam the mean is stretched to go up to 1")
 
 
 @pytest.mark.parametrize(

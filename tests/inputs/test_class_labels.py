@@ -128,3 +128,8 @@ def test_labels_that_cannot_be_read(tmp_path: Path, content: str | None, message
         path.write_text(content)
     with pytest.raises(DataError, match=message):
         read_labels(path, BIRDS)
+
+
+def test_thousands_of_digits_are_no_index() -> None:
+    with pytest.raises(DataError, match="indices run from 0 to 3"):
+        resolve_class("9" * 5000, BIRDS)

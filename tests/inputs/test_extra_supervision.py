@@ -168,7 +168,7 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"small.png is 3 x 2 pixels, its picture 8 x 6"):
             _ = extra.regions(SIZE) if extra.mask else extra.salient(SIZE)
     for extra in (ExtraSample(sample, ((0, 1),), broken), ExtraSample(sample, (), None, (), broken)):
-        with pytest.raises(DataError, match=r"broken.png: this .* cannot be read"):
+        with pytest.raises(DataError, match=r"the (mask|saliency map) .*broken.png: "):
             _ = extra.regions(SIZE) if extra.mask else extra.salient(SIZE)
 
 
@@ -181,3 +181,11 @@ def test_a_list_of_values_beside_the_masks_is_followed(samples: list[Sample], tm
     (masks / "classes.json").write_text(json.dumps({"classes": entries[:1]}))
     with pytest.raises(DataError, match="has no value for the class dog"):
         find_extra(samples, CLASSES, ExtraSource(masks))
+
+
+def test_saliency_that_pillow_stumbles_over_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR" + b"\x7f" * 8)
+    sample = ExtraSample(Sample("a.jpg", None, ("cat",)), (), None, ((0, (0, 0, 2, 2)),), path)
+    with pytest.raises(DataError, match=r"the saliency map .*a\.png: "):
+        sample.salient(SIZE)

@@ -323,3 +323,23 @@ def test_jsonl_and_csv_say_the_same_as_the_strict_reader(tmp_path: Path) -> None
             (r.image, tuple(p.class_id for p in r.predictions), tuple(p.box for p in r.predictions))
             for r in strict
         ]
+
+
+def test_an_open_quotation_mark_that_hides_a_column(tmp_path: Path) -> None:
+    text = 'image,class_id,x0,y0,x1,"y1\na.jpg,n01,1,2,3,4\n"\n'
+    with pytest.raises(DataError, match="guesses: its header has no column y1"):
+        list(read_guesses(written(tmp_path, text)))
+
+
+def test_numbers_beyond_all_images(tmp_path: Path) -> None:
+    huge = "9" * 400
+    guess = f'{{"class_id": "n01", "box": [0, 0, {huge}, 1]}}'
+    line = f'{{"image": "a", "width": {huge}, "height": 2, "map": "cam", "predictions": [{guess}]}}\n'
+    with pytest.raises(DataError, match="guesses:1: int too large"):
+        list(read_guesses(written(tmp_path, line)))
+    with pytest.raises(DataError, match="guesses:1: expected a class from 1 to 3"):
+        list(
+            read_guesses(
+                written(tmp_path, f"{'9' * 5000} 1 2 3 4\n"), validation_order=ORDER, synsets=SYNSETS
+            )
+        )

@@ -64,3 +64,9 @@ def test_a_name_of_two_classes_is_an_error_in_any_case() -> None:
     twins = Classes(("n01", "n02"), ("crane", "crane"))
     with pytest.raises(DataError, match="several classes are called 'crane'"):
         labels_of_images([sample("a", "crane")], ["a"], twins, "x", others_allowed=True)
+
+
+def test_thousands_of_digits_are_no_index() -> None:
+    assert found([sample("a.jpg", "9" * 5000, "star")], ["a.jpg"], others_allowed=True).by_image == {
+        "a.jpg": (0,)
+    }

@@ -8,6 +8,7 @@ import os
 import resource
 import struct
 import threading
+import warnings
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,16 @@ import pytest
 from PIL import ExifTags, Image
 
 from wsloc.errors import DataError, ImageError
-from wsloc.inputs.images import PIXEL_LIMIT, decode, find_images, picture_size, printable, upright_rgb
+from wsloc.inputs.images import (
+    PIXEL_LIMIT,
+    decode,
+    find_images,
+    load_pixels,
+    opened,
+    picture_size,
+    printable,
+    upright_rgb,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -520,3 +530,16 @@ def test_what_pillow_logs_of_a_file_stays_off_stderr(
     monkeypatch.setattr(logging.getLogger("PIL"), "propagate", False)  # pytest's own handlers would take it
     logging.getLogger("PIL.TiffImagePlugin").error("more samples than can be decoded")
     assert capfd.readouterr() == ("", "")
+
+
+def test_what_goes_wrong_while_a_picture_is_read_names_it(tmp_path: Path) -> None:
+    Image.new("L", (2, 2)).save(tmp_path / "a.png")
+
+    def read() -> None:
+        with opened(tmp_path / "a.png") as file:
+            load_pixels(file)
+            warnings.warn("a flaw", stacklevel=1)
+            raise IndexError
+
+    with pytest.raises(ImageError, match=r"a\.png: cannot be decoded \(IndexError\)"):
+        read()

@@ -355,3 +355,17 @@ def test_files_of_another_kind_are_called_so(tmp_path: Path) -> None:
     assert found == {"a.jpg": tmp_path / "a.png"}
     assert other_maps(tmp_path, found.values(), (".png",)) == ("b.png",)
     assert other_maps(tmp_path, found.values()) == ("a.npy", "b.png")
+
+
+def test_an_entry_that_is_no_array(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("map.npy", b"no array")
+    with pytest.raises(DataError, match=r"a\.npz: its entry map is no array of NumPy's"):
+        read_map(tmp_path / "a.npz")
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="no wider floats here")
+def test_a_number_that_only_wider_floats_hold(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[np.longdouble("1e4000")]]))
+    with pytest.raises(MapError, match=r"a\.npy: the map holds NaN or infinity"):
+        read_map(tmp_path / "a.npy")

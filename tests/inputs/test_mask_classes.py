@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -59,3 +60,17 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / "classes.json").write_bytes(content)
         with pytest.raises(DataError, match=r"classes\.json"):
             read_mask_classes(tmp_path / "classes.json")
+
+
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    (tmp_path / "classes.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"classes\.json: is no list of mask classes"):
+        read_mask_classes(tmp_path / "classes.json")
+
+
+def test_a_long_list_is_looked_through_in_no_time(tmp_path: Path) -> None:
+    path = written(tmp_path, classes=[CAT] * 100_000)
+    start = time.process_time()
+    with pytest.raises(DataError, match="the value 1 stands there twice"):
+        read_mask_classes(path)
+    assert time.process_time() - start < 4  # twenty and more where each is looked for among those before it

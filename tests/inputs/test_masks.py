@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,3 +69,44 @@ def test_values_get_other_numbers(tmp_path: Path) -> None:
     assert renumbered(INDICES, table, tmp_path / "mask.png").tolist() == [[0, 2], [0, 255]]
     with pytest.raises(DataError, match=r"mask\.png: holds the value 20, which stands for no class"):
         renumbered(INDICES, value_table({1: 1}), tmp_path / "mask.png")
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunk(path: Path, kind: bytes, data: bytes) -> Path:
+    """A mask with another chunk behind its header."""
+    Image.fromarray(INDICES).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + chunk(kind, data) + content[33:])
+    return path
+
+
+def test_files_that_pillow_stumbles_over_are_named(tmp_path: Path) -> None:
+    broken_profile = with_chunk(tmp_path / "profile.png", b"iCCP", b"x")  # an IndexError in Pillow
+    huge = tmp_path / "huge.png"
+    Image.fromarray(INDICES).save(huge)
+    content = huge.read_bytes()
+    header = chunk(b"IHDR", struct.pack(">II", 100_000, 100_000) + content[24:29])
+    huge.write_bytes(content[:8] + header + content[33:])
+    for path, reason in (
+        (broken_profile, "is not an image"),
+        (huge, "has more than 178,956,970 pixels"),
+    ):
+        for read in (read_mask, has_voc_palette):
+            with pytest.raises(DataError, match=f"the mask .*{path.name}: {reason}"):
+                read(path)
+
+
+def test_flaws_that_do_not_matter_are_passed_over_without_a_word(tmp_path: Path) -> None:
+    path = with_chunk(tmp_path / "animated.png", b"acTL", b"\0" * 8)  # of which Pillow warns
+    assert read_mask(path).tolist() == INDICES.tolist()
+    assert not has_voc_palette(path)
+
+
+def test_only_formats_of_pictures_are_opened(tmp_path: Path) -> None:
+    """Pillow would run Ghostscript for this one."""
+    (tmp_path / "mask.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n")
+    with pytest.raises(DataError, match=r"mask\.png: is not an image that can be read"):
+        read_mask(tmp_path / "mask.png")

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from wsloc.inputs.number_kinds import is_real, is_whole
+from wsloc.inputs.number_kinds import is_real, is_whole, whole_of
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,12 @@ from wsloc.inputs.number_kinds import is_real, is_whole
 )
 def test_kinds(value: object, whole: bool, real: bool) -> None:
     assert (is_whole(value), is_real(value)) == (whole, real)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("٣", 3), ("9" * 18, 10**18 - 1), ("9" * 5000, None), ("", None), ("-1", None)]
+    + [(text, None) for text in ("+1", "1.0", "1_0", "²", " 1", "nan")],
+)
+def test_whole_numbers_in_files(text: str, number: int | None) -> None:
+    assert whole_of(text) == number

@@ -267,6 +267,7 @@ def test_attention_of_zeros_is_left_out_and_counted_and_nothing_is_nan() -> None
     value, _, logs = loss(net, replace(batch(), extra=extra()))
     assert logs["L_am"] == 0
     assert logs["empty_attention"] == 1
+    assert logs["empty_supervised"] == 1
     value.backward()  # type: ignore[no-untyped-call]
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None, name
@@ -280,6 +281,16 @@ def test_one_empty_pair_does_not_change_the_mean_of_the_others() -> None:
     value, logged = mining(net, given)
     torch.testing.assert_close(value, literal.mining(net, given.images, given.targets))
     assert logged["empty_attention"].item() == pytest.approx(2 / 4)
+
+
+def test_classes_that_fill_up_a_row_are_not_counted_as_empty() -> None:
+    net = network()
+    with torch.no_grad():
+        net.linear()[0][
+            0
+        ] = -1.0  # of the classes 0, 1 and 3, the other place of the second row being filled up
+    _, _, logs = loss(net, replace(batch(), extra=extra()))
+    assert logs["empty_supervised"].item() == pytest.approx(1 / 3)
 
 
 def test_an_image_without_labels_is_mined_for_nothing() -> None:

@@ -319,3 +319,26 @@ def test_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no wsloc checkpoint" in refused(tmp_path / "a.safetensors")
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     assert "pip install 'wsloc[safetensors]'" in refused(tmp_path / "a.safetensors")
+
+
+@pytest.mark.filterwarnings("ignore")  # torch warns of its prototypes where they are made
+def test_tensors_that_no_network_holds(path: Path) -> None:
+    content = torch.load(path, weights_only=True)
+    odd = {
+        "of 4,000,000,000,000 bytes, which the file lacks": torch.zeros(1).expand(10**12),
+        "sparse": torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)]),
+        "float4_e2m1fn_x2, which is not read": torch.zeros(3, dtype=torch.uint8).view(torch.float4_e2m1fn_x2),
+    }
+    for words, tensor in odd.items():
+        torch.save({**content, "weights": {**content["weights"], "odd": tensor}}, path)
+        assert re.search(f"its weight 'odd' .*{words}", refused(path))
+
+
+def test_what_stands_beside_the_weights_is_plain(path: Path) -> None:
+    content = torch.load(path, weights_only=True)
+    inside_itself: dict[str, object] = {}
+    inside_itself["again"] = inside_itself
+    for name in ("preprocessing", "options", "recipe", "data"):
+        for odd in (inside_itself, {"a": torch.zeros(2)}, {"b": [{1, 2}]}):
+            torch.save({**content, name: odd}, path)
+            assert f"its '{name}' holds more than plain values" in refused(path)

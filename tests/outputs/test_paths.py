@@ -66,3 +66,13 @@ def test_a_format_keeps_its_own_file() -> None:
 
 def test_no_images_clash_with_nothing() -> None:
     refuse_clashes(list, FOLDER, ".xml")
+
+
+@pytest.mark.parametrize(
+    ("image", "name"), [("a\0b.jpg", "a_b.jpg"), ("\ud800/a", "_/a"), ("\udcff", "\udcff")]
+)
+def test_what_no_file_can_be_called(tmp_path: Path, image: str, name: str) -> None:
+    """Ids come from logs too, which anybody may have written; a byte that is no UTF-8 can stand in a name."""
+    path = output_path(tmp_path, image, ".npz")
+    assert path == tmp_path / f"{name}.npz"
+    path.unlink(missing_ok=True)

@@ -39,3 +39,9 @@ def test_shards_of_different_runs_are_refused(tmp_path: Path, other: dict[str, A
 def test_several_missing_ones_are_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="shard 1/4, 3/4 is missing"):
         read_shards([shard(tmp_path / "2", "2/4"), shard(tmp_path / "4", "4/4")])
+
+
+@pytest.mark.parametrize("text", ["3/2", "one", "0/1"])
+def test_a_shard_that_cannot_be_names_its_folder(tmp_path: Path, text: str) -> None:
+    with pytest.raises(RunError, match=f"{tmp_path / '1'} does not hold a shard"):
+        read_shards([shard(tmp_path / "1", text)])

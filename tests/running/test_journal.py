@@ -59,11 +59,12 @@ def test_what_is_torn_is_cut_off_wherever_it_is_torn(tmp_path: Path, monkeypatch
         path.write_bytes(content[:length])
         whole = sum(end <= length for end in ends)
         assert len(list(read_entries(path))) == whole
+        images = list(read_images(path))
         with Journal(path) as journal:
-            assert path.stat().st_size == ([0, *ends])[whole]
             journal.write(11, lines("x"))
             journal.close_batch({})
         assert [entry.batch for entry in read_entries(path)] == [*[4, 7, 2][:whole], 11]
+        assert list(read_images(path)) == [*images, "x"]  # whose files may be there
 
 
 def test_what_is_damaged_counts_for_nothing(tmp_path: Path) -> None:
@@ -88,6 +89,21 @@ def test_a_mark_is_not_taken_from_another_place(tmp_path: Path) -> None:
     parts = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(parts[0] + parts[3])
     assert list(read_entries(path)) == []
+
+
+def test_lines_that_are_done_again_stay_known(tmp_path: Path) -> None:
+    """Killed again and again in one batch: its files are known as its own all the same."""
+    path = tmp_path / "rank-0.jsonl"
+    filled(path)
+    for _ in range(3):
+        with Journal(path):
+            assert list(read_images(path, of_done_batches=False)) == []
+    with Journal(path) as journal:
+        journal.write(9, lines("d", "f"))
+        journal.close_batch({})
+    assert [entry.batch for entry in read_entries(path)] == [4, 7, 2, 9]
+    assert list(copy_lines(read_entries(path)))[-1] == b"".join(lines("d", "f"))
+    assert list(read_images(path)) == ["a", "b", "c", "d", "e", "d", "f"]
 
 
 def test_an_exception_leaves_whole_lines(tmp_path: Path) -> None:
@@ -207,3 +223,39 @@ def test_a_journal_that_shrinks_is_noticed(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="cannot read"):
         list(copy_lines(entries))
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"batch": ' + b"[" * 100_000, b"[" * 100_000, b'{"batch": ' + b"9" * 5000]
+)
+def test_lines_that_cannot_be_parsed_are_torn_ones(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "rank-0.jsonl"
+    content = filled(path)
+    path.write_bytes(content + line + b"\n")
+    assert len(list(read_entries(path))) == 3
+    assert list(read_images(path)) == ["a", "b", "c", "d", "e"]
+    with Journal(path) as journal:  # which goes on behind it
+        journal.write(9, lines("d"))
+        journal.close_batch({})
+    assert [entry.batch for entry in read_entries(path)] == [4, 7, 2, 9]
+    assert list(read_images(path)) == ["a", "b", "c", "d", "e", "d"]
+
+
+def test_another_process_reads_what_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rank-0.jsonl"
+    synced: list[int] = []
+    with Journal(path) as journal:
+        journal.write(4, lines("a"))
+        journal.close_batch({})
+        monkeypatch.setattr(os, "fsync", synced.append)
+        journal.sync()
+        assert len(synced) == 1
+        assert [entry.batch for entry in read_entries(path)] == [4]
+        monkeypatch.setattr(os, "fsync", _no_space)
+        with pytest.raises(OutputError, match=r"cannot write .*: No space left"):
+            journal.sync()
+        monkeypatch.undo()
+
+
+def _no_space(_descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

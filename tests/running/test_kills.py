@@ -13,10 +13,21 @@ ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_killed_run_is_gone_on_with_to_the_byte(processes: int) -> None:
+@pytest.mark.parametrize(("command", "processes"), [("boxes", 1), ("boxes", 2), ("seeds", 1), ("seeds", 2)])
+def test_a_killed_run_is_gone_on_with_to_the_byte(command: str, processes: int) -> None:
     script = ROOT / "tests/benchmarks/bench_kills.py"
-    options = ("--kills", "2", "--images", "8", "--workers", "0", "--processes", str(processes))
+    options = (
+        "--command",
+        command,
+        "--kills",
+        "2",
+        "--images",
+        "8",
+        "--workers",
+        "0",
+        "--processes",
+        str(processes),
+    )
     ran = subprocess.run(
         [sys.executable, str(script), *options],
         capture_output=True,

@@ -36,3 +36,4 @@ def test_batches_hold_all_images(images: int, size: int) -> None:
     assert sum(lengths) == images
     assert all(length == size for length in lengths[:-1])
     assert all(length > 0 for length in lengths)
+    assert batch_length(len(lengths) + 1, images, size) == 0

@@ -148,7 +148,7 @@ def test_other_arguments_are_refused_and_change_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in (tmp_path / FOLDER).iterdir()} == before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}', "\0"])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"identity": 3}', "\0", "[" * 100_000])
 def test_a_damaged_plan_is_refused(tmp_path: Path, content: str) -> None:
     interrupt(tmp_path, 0)
     (tmp_path / FOLDER / "plan.json").write_text(content)
@@ -175,6 +175,16 @@ def test_a_complete_run_is_kept_or_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(UsageError, match="whose arguments are not known"), open_all(tmp_path, Results({})):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("left", ["rank-0.lock", "rank-3.lock", "rank-1.jsonl"])
+def test_a_run_that_was_killed_at_its_very_end_is_swept_up(tmp_path: Path, left: str) -> None:
+    """Its results were complete, and its plan was gone."""
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / left).touch()
+    with open_all(tmp_path, Results(IDENTITY)) as work:
+        assert work.complete
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,3 +313,21 @@ def test_processes_need_a_drive_that_they_share(tmp_path: Path, monkeypatch: pyt
     second.tell("ready")
     with open_all(tmp_path / "here", ranks=first), pytest.raises(RunError, match=words), elsewhere:
         pass
+
+
+def test_processes_meet_in_the_middle_and_read_what_all_have_done(tmp_path: Path) -> None:
+    found: dict[int, list[int]] = {}
+
+    def go(ranks: Ranks) -> None:
+        with open_all(tmp_path, ranks=ranks) as work:
+            for number in work.todo[:1]:
+                do(work, number)
+            work.meet("middle")
+            found[ranks.rank] = [entry.batch for entry in work.entries(range(3))]
+
+    threads = [threading.Thread(target=go, args=(ranks,)) for ranks in fake_ranks(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {rank: [0, 1, 2] for rank in range(3)}

@@ -15,10 +15,12 @@ from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import load_batches
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.localizer import Localizer
+from wsloc.methods.rib import FineTuning
 from wsloc.records import Failure
 from wsloc.request import Request
 from wsloc.seeding.observing import ImageMaps, observe_batch
 from wsloc.seeding.request import SeedRequest, plan_seeds
+from wsloc.views import Views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +79,22 @@ def test_predicted_labels_multi_label(gap: Localizer, scenes: Path) -> None:
         assert set(maps.class_indices) == (likely or {max(probability, key=probability.__getitem__)})
     counts = {len(maps.class_indices) for maps in found}
     assert len(counts) > 1, "the example shows no images of different numbers of labels"
+
+
+def test_other_images_labels_do_not_reach_an_image_s_fine_tuning(gap: Localizer, scenes: Path) -> None:
+    """RIB's maps are of all labels of an image at once, so they must be its own ones, whatever is beside it."""
+    rib = FineTuning(steps=1, learning_rate=1e-3, scales=(1.0,), flip=False)
+    localizer = replace(gap, task="multi-label", views=Views(fine_tuning=rib))
+    request = SeedRequest(map="rib")
+    together = seen(localizer, scenes, request)
+    assert len({len(maps.class_indices) for maps in together}) > 1
+    (batch,) = load_batches(find_images([scenes]), localizer.preprocessing, batch_size=16, workers=0)
+    for maps, item in zip(together, batch, strict=True):
+        (alone,) = observe_batch(localizer, [item], request, plan_seeds(localizer, request))
+        assert isinstance(alone, ImageMaps)
+        assert alone.class_indices == maps.class_indices
+        assert alone.probabilities == pytest.approx(maps.probabilities, abs=1e-5)
+        np.testing.assert_allclose(alone.maps, maps.maps, atol=1e-4)
 
 
 def test_nothing_likely_leaves_the_best(scenes: Path) -> None:

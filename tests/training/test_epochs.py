@@ -188,14 +188,14 @@ def test_bfloat16_is_the_trunks_and_entropy_stays_float32(
 ) -> None:
     trunk: list[torch.dtype] = []
     entropy: list[tuple[torch.dtype, torch.dtype]] = []
-    real = ep.entropy_weight
+    real = ep._entropy_weight
 
-    def seen(localized_logits: Tensor, **options: bool) -> Tensor:
-        weight = real(localized_logits, **options)
-        entropy.append((localized_logits.dtype, weight.dtype))
+    def seen(log_p: Tensor) -> Tensor:
+        weight = real(log_p)
+        entropy.append((log_p.dtype, weight.dtype))
         return weight
 
-    monkeypatch.setattr(ep, "entropy_weight", seen)
+    monkeypatch.setattr(ep, "_entropy_weight", seen)
     one = learner(samples, replace(RECIPE, precision="bfloat16"))
     stem = one.network.model.get_submodule("conv1")
     stem.register_forward_hook(lambda _module, _images, output: trunk.append(output.dtype))

@@ -100,7 +100,9 @@ def test_a_torn_state_is_refused_with_the_remedy(tmp_path: Path, kept: int) -> N
     assert str(files.resume) in one_line(error)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"weight": 1}, {"arguments": [1]}])
+@pytest.mark.parametrize(
+    "content", [[1, 2], {"weight": 1}, {"arguments": [1]}, {"arguments": {"epochs": torch.zeros(2)}}]
+)
 def test_other_contents_are_no_state(tmp_path: Path, content: object) -> None:
     files = TrainingFiles(tmp_path / "net.pt")
     torch.save(content, files.resume)
@@ -133,7 +135,7 @@ def test_figures_come_back(tmp_path: Path) -> None:
     assert files.curve.read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "7", "\x00"])
+@pytest.mark.parametrize("content", ["{", "[1]", "7", "\x00", "[" * 100_000])
 def test_damaged_figures_are_named(tmp_path: Path, content: str) -> None:
     files = TrainingFiles(tmp_path / "net.pt")
     files.metrics.write_text(content)

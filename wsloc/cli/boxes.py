@@ -15,13 +15,13 @@ from wsloc.cli.image_inputs import images_apart
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
+    AnewOption,
     BatchSizeOption,
     BoxesPerClassOption,
     BoxOption,
     CheckpointOption,
     ClassNamesOption,
     ClassOption,
-    CompileOption,
     DeviceOption,
     Images,
     ImageSizeOption,
@@ -34,10 +34,10 @@ from wsloc.cli.options import (
     MinProbabilityOption,
     MirrorOption,
     ModelOption,
+    OutputFolderOption,
     OutputStrideOption,
     Precision,
     PrecisionOption,
-    ProfileOption,
     QuietOption,
     RandomSeedOption,
     ResizeOption,
@@ -49,11 +49,29 @@ from wsloc.cli.options import (
     layer_map,
     scale_list,
 )
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
+)
+from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 from wsloc.running.stages import profile_lines
 
 if TYPE_CHECKING:
     from wsloc.runner import RunSummary
+    from wsloc.seeder import SeedSummary
 
 EXIT_SOME_FAILED = 3
 FAILURES_SHOWN = 20
@@ -77,31 +95,27 @@ def boxes(
     boxes_per_class: BoxesPerClassOption = 1,
     min_probability: MinProbabilityOption = 0.0,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
     show_draws: ShowDrawsOption = 0,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
-            "results are kept unless --overwrite is given, other files left.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = Path("wsloc-boxes"),
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Start anew, and replace what an earlier run left in the folder.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
+    output: OutputFolderOption = Path("wsloc-boxes"),
+    overwrite: AnewOption = False,
     overlays: Annotated[
         bool,
         typer.Option(
@@ -141,7 +155,8 @@ def boxes(
     from wsloc.networks.compiled import compile_trunk
     from wsloc.networks.devices import settling
     from wsloc.networks.importing import read_class_names
-    from wsloc.outputs.earlier_run import earlier_pictures
+    from wsloc.outputs.boxes_layout import BOXES
+    from wsloc.outputs.run_results import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
     from wsloc.running.ranks import joined, launched
@@ -166,7 +181,7 @@ def boxes(
         model=model,
         profile=profile,
     )
-    files = images_apart(images, output, partial(earlier_pictures, output))
+    files = images_apart(images, output, partial(earlier_pictures, BOXES, output))
     localizer = load(
         source,
         weights=weights,
@@ -181,6 +196,8 @@ def boxes(
         draws=draws,
         drop_rate=drop_rate,
         infer_mode=None if infer_mode is None else infer_mode.value,
+        rib=asked_fine_tuning(arguments),
+        rib_images=rib_images,
         random_seed=random_seed,
     )
     if compiled:
@@ -208,8 +225,7 @@ def boxes(
         summary = run_boxes(localizer, files, request, options, advance, ranks=ranks)
     if summary is None:  # the leading process speaks
         return
-    if localizer.fitting.note is not None:
-        talk.note(localizer.fitting.note)
+    talk.note_if(localizer.fitting.note)
     report_boxes(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -235,8 +251,8 @@ def network_source(checkpoint: str | None, model: str | None, weights: str) -> t
     return model, None if weights in {"DEFAULT", "none"} else Path(weights)
 
 
-def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
-    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+def report_done_and_failed(talk: Talk, summary: RunSummary | SeedSummary, output: Path) -> None:
+    """What was done before, and what could not be used, on stderr."""
     if summary.skipped == summary.images:
         talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
     elif summary.skipped:
@@ -245,6 +261,11 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
         talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+
+
+def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
+    """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
+    report_done_and_failed(talk, summary, output)
     if summary.without_mass:
         talk.note(f"empty maps: {summary.without_mass}; their box is the whole image, with mass 0")
     if summary.flat:

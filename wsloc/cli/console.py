@@ -70,6 +70,11 @@ class Talk:
         """A line on stderr, quiet or not."""
         self.err.print(printable(" ".join(text.split())), soft_wrap=True)
 
+    def note_if(self, text: str | None) -> None:
+        """A note, if there is any."""
+        if text is not None:
+            self.note(text)
+
     def note(self, text: str) -> None:
         """A line on stderr, unless quiet."""
         if not self.quiet:

@@ -16,6 +16,7 @@ from wsloc.cli.eval_options import (
     named_source,
     refuse_options_of_others,
 )
+from wsloc.cli.eval_report import report_evaluation
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
@@ -42,7 +43,26 @@ from wsloc.cli.options import (
     listed_classes,
     scale_list,
 )
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
+)
 from wsloc.errors import UsageError
+
+# What has no bearing on the figures; the report is the same, gone on with or begun anew.
+NOT_IN_REPORT = (*NOT_IN_MANIFEST, "context", "overwrite")
 
 if TYPE_CHECKING:
     from wsloc.evaluation.reporting import Evaluation
@@ -165,11 +185,24 @@ def evaluate(
         ),
     ] = None,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
     tune_on: Annotated[
         Path | None,
         typer.Option(
@@ -197,8 +230,17 @@ def evaluate(
         bool, typer.Option("--ten-crop", help="Classification error over ten crops of each image, too.")
     ] = False,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the report.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Folder for the report; an earlier one is replaced."
+        ),
     ] = Path("wsloc-eval"),
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Start anew, where an interrupted evaluation would be gone on with."
+        ),
+    ] = False,
     image_size: ImageSizeOption = None,
     resize: ResizeOption = None,
     device: DeviceOption = "auto",
@@ -211,16 +253,17 @@ def evaluate(
     verbose: VerboseOption = False,
 ) -> None:
     """Score maps, boxes and seeds against annotations: Top-1, Top-5 and GT-known Loc, MaxBoxAcc, PxAP, mIoU."""
-    arguments = {name: value for name, value in locals().items() if name not in {*NOT_IN_MANIFEST, "context"}}
+    arguments = {name: value for name, value in locals().items() if name not in NOT_IN_REPORT}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.evaluation.annotated import Annotated as Truth
-    from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions, evaluate_seeds
+    from wsloc.evaluation.live_run import LiveOptions, LiveRun
+    from wsloc.evaluation.report_folder import require_no_interrupted_run
+    from wsloc.evaluator import evaluate_into, evaluate_maps, evaluate_predictions, evaluate_seeds
     from wsloc.files import make_folder
+    from wsloc.running.ranks import joined, launched
 
-    refuse_options_of_others(
-        context,
-        named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds),
-    )
+    named = named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds)
+    refuse_options_of_others(context, named)
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
     names, rules, factors = (
@@ -230,8 +273,13 @@ def evaluate(
     )
     truth = Truth(annotations, annotation_format, blacklist, listed_classes(classes))
     make_folder(output)  # found out before the work, not after it
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
-    evaluation: Evaluation | SeedEvaluation
+    rank, _ = launched()
+    talk = Talk(as_json=as_json, quiet=quiet or rank > 0, verbose=verbose)
+    if named != "network":
+        if rank > 0:  # it takes seconds: the leading process does it alone
+            return
+        require_no_interrupted_run(output, overwrite=overwrite)
+    evaluation: Evaluation | SeedEvaluation | None
     if seeds is not None:
         evaluation = evaluate_seeds(seeds, truth, images=images or None, arguments=arguments)
     elif predictions is not None:
@@ -258,7 +306,7 @@ def evaluate(
     else:
         from wsloc.loader import load
 
-        source, _ = network_source(checkpoint, model, weights)
+        source, weights_file = network_source(checkpoint, model, weights)
         localizer = load(
             source,
             weights=weights,
@@ -272,80 +320,38 @@ def evaluate(
             draws=draws,
             drop_rate=drop_rate,
             infer_mode=None if infer_mode is None else infer_mode.value,
+            rib=asked_fine_tuning(arguments),
+            rib_images=rib_images,
             random_seed=random_seed,
         )
-        with talk.progress("scoring", None) as advance:
-            evaluation = evaluate_localization(
-                localizer,
-                images or None,
-                truth,
-                maps=names,
-                rules=rules,
-                tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
-                tune_images=tune_images or None,
-                threshold_step=threshold_step,
-                ten_crop=ten_crop,
-                batch_size=batch_size,
-                workers=workers,
-                arguments=arguments,
-                random_seed=random_seed,
+        options = LiveOptions(
+            maps=names,
+            rules=rules,
+            tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
+            tune_images=tune_images or None,
+            threshold_step=threshold_step,
+            ten_crop=ten_crop,
+            batch_size=batch_size,
+            workers=workers,
+            arguments=arguments,
+            random_seed=random_seed,
+        )
+        run = LiveRun.prepared(localizer, images or None, truth, options)
+        with joined() as ranks, talk.progress("scoring", len(run.found.files)) as advance:
+            evaluation = evaluate_into(
+                output,
+                run,
+                checkpoint=weights_file,
+                model=model,
+                overwrite=overwrite,
                 on_batch=advance,
+                ranks=ranks,
             )
-        if localizer.fitting.note is not None:
-            talk.note(localizer.fitting.note)
-    evaluation.write(output)
-    _report(talk, evaluation, output)
+        talk.note_if(localizer.fitting.note)
+        if evaluation is None:  # the leading process speaks
+            return
+    if named != "network":
+        evaluation.write(output)
+    report_evaluation(talk, evaluation, output)
     if evaluation.report.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
-
-
-# Short and on several lines, so that twenty runs of ten figures fit on a terminal; reports have the whole names.
-HEADINGS = {
-    "top1_classification_error": "Top-1\nclass\nerror",
-    "top5_classification_error": "Top-5\nclass\nerror",
-    "top1_localization_error": "Top-1\nLoc\nerror",
-    "top5_localization_error": "Top-5\nLoc\nerror",
-    "gt_known_localization_error": "GT-known\nLoc\nerror",
-    "max_box_acc": "Max\nBox\nAcc",
-    "max_box_acc_v2": "Max\nBox\nAccV2",
-    "box_acc_tuned": "Box\nAcc\ntuned",
-    "px_ap": "\n\nPxAP",
-    "miou": "\nmask\nmIoU",
-    "best_miou": "mask\nmIoU\nbest",
-    "miou_tuned": "mask\nmIoU\ntuned",
-    "miou_labelled": "mask mIoU\nwhere\nlabelled",
-    "mask_precision": "mask\npreci-\nsion",
-    "mask_recall": "\nmask\nrecall",
-    "coverage": "\ncover-\nage",
-    "mean_iou": "\nmean\nIoU",
-    "ten_crop_top1_classification_error": "Top-1\nten\ncrops",
-    "ten_crop_top5_classification_error": "Top-5\nten\ncrops",
-}
-
-
-def _report(talk: Talk, evaluation: Evaluation | SeedEvaluation, output: Path) -> None:
-    """The table, or the JSON document, on stdout; notes and failures on stderr."""
-    from wsloc.outputs.report_json import report_values
-    from wsloc.outputs.report_records import figure_of, in_order
-    from wsloc.outputs.report_tables import shown
-
-    report = evaluation.report
-    for note in report.notes:
-        talk.note(note)
-    for failure in report.failures[:10]:
-        talk.note(f"failed: {failure.error}")
-    if len(report.failures) > 10:
-        talk.note(f"and {len(report.failures) - 10} more failures: see report.json")
-    keys = in_order(key for run in report.runs for key in run.metrics)
-    rows = [
-        [run.label, *(shown(figure_of(key), run.metrics.get(key)) for key in keys)] for run in report.runs
-    ]
-    headings = [
-        "map, box" if any(run.box for run in report.runs) else "map",
-        *(HEADINGS.get(key, figure_of(key).name) for key in keys),
-    ]
-    talk.figures(f"{report.title} (percent, of errors the lower the better; IoU 0-1)", headings, rows)
-    talk.line(
-        f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"
-    )
-    talk.document({key: value for key, value in report_values(report).items() if key != "schema_version"})

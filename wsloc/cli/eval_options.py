@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wsloc.cli.options import LayerName, MapName, layer_map
+from wsloc.cli.rib_options import RIB_OPTIONS
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ NETWORK_ALONE = (
         "draws",
         "drop_rate",
         "infer_mode",
+        *RIB_OPTIONS,
         "tune_on",
         "tune_images",
         "tune_format",

@@ -10,6 +10,7 @@ import typer
 from wsloc.cli.boxes import EXIT_SOME_FAILED, report_boxes
 from wsloc.cli.console import Talk
 from wsloc.cli.options import RESULTS, JsonOption, QuietOption, VerboseOption
+from wsloc.cli.seeds import report_seeds
 
 
 def merge(
@@ -18,15 +19,16 @@ def merge(
         typer.Argument(metavar="DIR...", help="Output folders of all shards of one run.", show_default=False),
     ],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="DIR",
             help="Folder for the joined results; the shards stay as they are.",
+            show_default="wsloc-boxes or wsloc-seeds",
             rich_help_panel=RESULTS,
         ),
-    ] = Path("wsloc-boxes"),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -37,13 +39,17 @@ def merge(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Join the shards of a `wsloc boxes --shard I/N` into the results of one run, byte for byte."""
+    """Join the shards of a `wsloc boxes` or `wsloc seeds --shard I/N` into the results of one run, byte for byte."""
     from wsloc.merger import merge_shards
+    from wsloc.seeder import SeedSummary
 
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     talk.detail(f"{len(shards)} shards")
     with talk.progress("joining", None) as advance:
         summary = merge_shards(shards, output, overwrite=overwrite, on_batch=advance)
-    report_boxes(talk, summary, output)
+    if isinstance(summary, SeedSummary):
+        report_seeds(talk, summary, summary.manifest.parent)
+    else:
+        report_boxes(talk, summary, summary.manifest.parent)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -25,6 +25,7 @@ class MapName(StrEnum):
     gradcam = "gradcam"
     stochastic = "stochastic"
     stochastic_mean = "stochastic-mean"
+    rib = "rib"
 
 
 class LayerName(StrEnum):
@@ -144,7 +145,8 @@ MapOption = Annotated[
         metavar="MAP",
         help="Activation map: entropy-class, entropy-top5, entropy or cam, for networks with a pooled linear "
         "head; gradcam for any; entropy-bew1, entropy-bew2 for one trained with branches; stochastic, "
-        "stochastic-mean for FickleNet: the maximum and the mean over its draws.",
+        "stochastic-mean for FickleNet: the maximum and the mean over its draws; rib: CAM of a pooled linear head "
+        "that is fine-tuned on each image.",
         show_default="the network's own",
         rich_help_panel=MAPS,
     ),
@@ -171,17 +173,23 @@ OutputStrideOption = Annotated[
     ),
 ]
 ScalesOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--scales",
         metavar="LIST",
         help="Average maps over these factors of the input's size, such as 1,1.5; classes are the first one's.",
+        show_default="1; for rib 1,0.5,1.5,2",
         rich_help_panel=MAPS,
     ),
 ]
 MirrorOption = Annotated[
-    bool,
-    typer.Option("--flip/--no-flip", help="Average maps over mirror images, too.", rich_help_panel=MAPS),
+    bool | None,
+    typer.Option(
+        "--flip/--no-flip",
+        help="Average maps over mirror images, too.",
+        show_default="no-flip; for rib flip",
+        rich_help_panel=MAPS,
+    ),
 ]
 ClassOption = Annotated[
     list[str] | None,
@@ -303,22 +311,6 @@ RandomSeedOption = Annotated[
         "--random-seed", min=0, metavar="N", help="Of everything that is drawn.", rich_help_panel=RUNNING
     ),
 ]
-CompileOption = Annotated[
-    bool,
-    typer.Option(
-        "--compile",
-        help="Compile the network's trunk: a minute at the start, less time a batch after it; needs a C++ compiler.",
-        rich_help_panel=RUNNING,
-    ),
-]
-ProfileOption = Annotated[
-    bool,
-    typer.Option(
-        "--profile",
-        help="Say on stderr, in the manifest and with --json where the time went, stage by stage.",
-        rich_help_panel=REPORTING,
-    ),
-]
 ShardOption = Annotated[
     str | None,
     typer.Option(
@@ -327,6 +319,25 @@ ShardOption = Annotated[
         help="Do the I-th of N parts, from 1, with an --output of its own; `wsloc merge` joins them.",
         show_default="everything",
         rich_help_panel=RUNNING,
+    ),
+]
+OutputFolderOption = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Folder for the results: an interrupted run with the same arguments is gone on with, another run's "
+        "results are kept unless --overwrite is given, other files left.",
+        rich_help_panel=RESULTS,
+    ),
+]
+AnewOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Start anew, and replace what an earlier run left in the folder.",
+        rich_help_panel=RESULTS,
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it is there.")]
@@ -360,12 +371,14 @@ def layer_map(map_name: MapName | None, layer: LayerName | None) -> str | None:
     return LAYERS[layer.value]
 
 
-def scale_list(text: str) -> tuple[float, ...]:
-    """`1,1.5` as factors.
+def scale_list(text: str | None) -> tuple[float, ...] | None:
+    """`1,1.5` as factors; None stays None.
 
     Raises:
         UsageError: if it is no list of numbers.
     """
+    if text is None:
+        return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:

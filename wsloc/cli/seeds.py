@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsloc.cli.boxes import EXIT_SOME_FAILED, FAILURES_SHOWN, NOT_IN_MANIFEST, network_source
+from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source, report_done_and_failed
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.image_inputs import images_apart
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
-    RESULTS,
+    AnewOption,
     BatchSizeOption,
     CheckpointOption,
     ClassNamesOption,
@@ -24,6 +24,7 @@ from wsloc.cli.options import (
     MapOption,
     MirrorOption,
     ModelOption,
+    OutputFolderOption,
     OutputStrideOption,
     Precision,
     PrecisionOption,
@@ -31,10 +32,27 @@ from wsloc.cli.options import (
     RandomSeedOption,
     ResizeOption,
     ScalesOption,
+    ShardOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
     scale_list,
+)
+from wsloc.cli.rib_options import (
+    RibClassifierLearningRateOption,
+    RibImagesOption,
+    RibLearningRateOption,
+    RibOthersOption,
+    RibPowerOption,
+    RibSideBySideOption,
+    RibStepsOption,
+    RibStopLevelOption,
+    RibStopLogitOption,
+    RibStopShareOption,
+    RibSumOption,
+    RibTauOption,
+    RibWeightDecayOption,
+    asked_fine_tuning,
 )
 from wsloc.cli.seeds_options import (
     AnnotationFormatOption,
@@ -81,29 +99,26 @@ def seeds(
     background: BackgroundOption = None,
     crf: CrfOption = False,
     output_stride: OutputStrideOption = None,
-    scales: ScalesOption = "1",
-    flip: MirrorOption = False,
+    scales: ScalesOption = None,
+    flip: MirrorOption = None,
     draws: DrawsOption = None,
     drop_rate: DropRateOption = None,
     infer_mode: InferModeOption = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            help="Folder for the results; those of an earlier run are replaced, other files left.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = Path("wsloc-seeds"),
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Says in so many words that an earlier run's results are replaced, as they are in any case.",
-            rich_help_panel=RESULTS,
-        ),
-    ] = False,
+    rib_steps: RibStepsOption = None,
+    rib_learning_rate: RibLearningRateOption = None,
+    rib_classifier_learning_rate: RibClassifierLearningRateOption = None,
+    rib_weight_decay: RibWeightDecayOption = None,
+    rib_power: RibPowerOption = None,
+    rib_tau: RibTauOption = None,
+    rib_sum: RibSumOption = None,
+    rib_stop_logit: RibStopLogitOption = None,
+    rib_stop_share: RibStopShareOption = None,
+    rib_stop_level: RibStopLevelOption = None,
+    rib_side_by_side: RibSideBySideOption = None,
+    rib_images: RibImagesOption = None,
+    rib_others: RibOthersOption = None,
+    output: OutputFolderOption = Path("wsloc-seeds"),
+    overwrite: AnewOption = False,
     overlays: OverlaysOption = False,
     formats: FormatsOption = "png",
     image_size: ImageSizeOption = None,
@@ -112,6 +127,7 @@ def seeds(
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
     workers: WorkersOption = DEFAULT_WORKERS,
+    shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -123,8 +139,11 @@ def seeds(
     from wsloc.inputs.class_labels import resolve_choice
     from wsloc.loader import load
     from wsloc.networks.importing import read_class_names
-    from wsloc.outputs.seed_files.earlier_seeds import earlier_seed_pictures
+    from wsloc.outputs.run_results import earlier_pictures
+    from wsloc.outputs.seed_files.layout import SEEDS
     from wsloc.regions.seed_rules import parse_background, parse_foreground
+    from wsloc.running.ranks import joined, launched
+    from wsloc.running.shards import parse_shard
     from wsloc.seeder import SeedOptions, run_seeds
     from wsloc.seeding.request import SeedRequest, plan_seeds
 
@@ -138,6 +157,8 @@ def seeds(
         overlays=overlays,
         batch_size=batch_size,
         workers=workers,
+        overwrite=overwrite,
+        shard=parse_shard(shard),
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
@@ -148,7 +169,7 @@ def seeds(
     }
     samples = labelled_samples(labels, annotations, annotation_format)
     files = (
-        images_apart(images, output, partial(earlier_seed_pictures, output))
+        images_apart(images, output, partial(earlier_pictures, SEEDS, output))
         if images
         else pictures_of(samples, labelled)
     )
@@ -166,9 +187,11 @@ def seeds(
         draws=draws,
         drop_rate=drop_rate,
         infer_mode=None if infer_mode is None else infer_mode.value,
+        rib=asked_fine_tuning(arguments),
+        rib_images=rib_images,
         random_seed=random_seed,
     )
-    talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
+    talk = Talk(as_json=as_json, quiet=quiet or launched()[0] > 0, verbose=verbose)
     wanted: int | ClassIndices | ImageLabels | None = None
     if labelled is not None:
         wanted = labels_of_files(samples, files, localizer.classes, labelled, strict=labels is not None)
@@ -186,23 +209,21 @@ def seeds(
         f"map {plan.map}, foreground {plan.foreground}, background {plan.background} on {localizer.device}, "
         f"{len(files)} images"
     )
-    with talk.progress("making seeds", len(files)) as advance:
-        summary = run_seeds(localizer, files, request, options, on_batch=advance)
-    if localizer.fitting.note is not None:
-        talk.note(localizer.fitting.note)
-    _report(talk, summary, output)
+    with joined() as ranks, talk.progress("making seeds", len(files)) as advance:
+        summary = run_seeds(localizer, files, request, options, advance, ranks=ranks)
+    if summary is None:  # the leading process speaks
+        return
+    talk.note_if(localizer.fitting.note)
+    report_seeds(talk, summary, output)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
+def report_seeds(talk: Talk, summary: SeedSummary, output: Path) -> None:
     """Failures and notes on stderr; the table and totals, or the JSON document, on stdout."""
     from wsloc.outputs.seed_files.coverage import coverage_values
 
-    for failure in summary.failures[:FAILURES_SHOWN]:
-        talk.error(f"failed: {failure.error}")
-    if len(summary.failures) > FAILURES_SHOWN:
-        talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+    report_done_and_failed(talk, summary, output)
     coverage, classes = summary.coverage, summary.numbering.classes
     names = dict(zip(summary.numbering.values, classes.names, strict=True))
     rows = [
@@ -227,7 +248,7 @@ def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
             "of the\nforeground",
             "of its\nimages",
         ]
-        talk.figures(f"Seeds of {summary.plan.map}, {summary.plan.foreground}", columns, rows)
+        talk.figures(f"Seeds of {summary.map}, {summary.foreground}", columns, rows)
     talk.line(
         f"{coverage.foreground:.1%} of all pixels are of a class, {coverage.background:.1%} background, "
         f"{coverage.ignore:.1%} ignored"
@@ -245,11 +266,12 @@ def _report(talk: Talk, summary: SeedSummary, output: Path) -> None:
         {
             "output": str(output),
             "manifest": str(summary.manifest),
-            "map": summary.plan.map,
-            "foreground": str(summary.plan.foreground),
-            "background": str(summary.plan.background),
-            "crf": summary.plan.crf,
+            "map": summary.map,
+            "foreground": summary.foreground,
+            "background": summary.background,
+            "crf": summary.crf,
             "images": summary.images,
+            "skipped": summary.skipped,
             "failed": len(summary.failures),
             "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
             "predicted": summary.predicted,

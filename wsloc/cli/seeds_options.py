@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.image_labels import ImageLabels
     from wsloc.records import Classes, ImageFile, Sample
 
-LABELS, RULES = "Labels", "Maps and rules"
+LABELS, RULES = "Labels", "Rules of seeds"
 
 LabelsFileOption = Annotated[
     Path | None,

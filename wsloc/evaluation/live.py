@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
+from wsloc.choice import Choice
 from wsloc.errors import DataError, MapError
+from wsloc.evaluation.parts import add_part, take_part
 from wsloc.evaluation.scores import TOP, SizeCheck
 from wsloc.inputs.loading import LoadedImage, load_batches
+from wsloc.inputs.presence import Presence
 from wsloc.methods import MAPS
+from wsloc.records import Failure
+from wsloc.running.shards import count_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-    from torch import Tensor
 
     from wsloc.evaluation.scores import Scores
+    from wsloc.evaluation.stages import Stage
+    from wsloc.inputs.loading import LoadedBatch
     from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
 
@@ -39,6 +43,7 @@ def score_images(
     *,
     batch_size: int = 16,
     workers: int = 0,
+    stage: Stage | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> None:
     """Run images through the network and add what comes out to the scores.
@@ -54,41 +59,87 @@ def score_images(
         scores: of these images; tells which maps and rules.
         batch_size: images through the network at once.
         workers: processes that decode and resize.
+        stage: where batches are kept, of which this process does its share: what they come to is not in the scores
+            then, before `add_kept` adds it; None to do all of them.
         on_batch: called with the number of images done since the last call.
 
     Raises:
         DataError: if no picture is of the size that its annotation says; a few such pictures count as failed.
         UnsupportedError: if a map does not fit the network.
+        ImageError: if the folder of the images vanishes, or a process that decodes is killed.
+        OutputError: if a batch cannot be kept.
     """
-    maps = tuple(dict.fromkeys(run.map for run in scores.runs))
-    done = 0
-    sizes = SizeCheck(scores)
+    numbers = range(count_batches(len(files), batch_size)) if stage is None else stage.todo
+    sizes, presence = SizeCheck(scores), Presence(files)
     before: Future[None] | None = None
+    batches = load_batches(
+        files, localizer.preprocessing, batch_size=batch_size, workers=workers, numbers=numbers
+    )
     with ThreadPoolExecutor(1) as scorer:
-        for batch in load_batches(files, localizer.preprocessing, batch_size=batch_size, workers=workers):
-            found: list[tuple[int, Seen | str]] = []
-            groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
-            for row, item in enumerate(batch, start=done):
-                error = sizes.error(row, item.image_size) if isinstance(item, LoadedImage) else item.error
-                if error is not None:
-                    found.append((row, error))
-                elif isinstance(item, LoadedImage):
-                    groups[item.pixels.shape].append((row, item))
-            for members in groups.values():
-                work = partial(_observe_equal, localizer, maps=maps, scores=scores)
-                found += localizer.fitting.apply(work, members)
+        for number, batch in zip(numbers, batches, strict=True):
+            rows = range(number * batch_size, number * batch_size + len(batch))
+            for row, item in zip(rows, batch, strict=True):
+                if isinstance(item, Failure):
+                    presence.require(files[row])
+            own_sizes = SizeCheck(scores)
+            found = _observe(localizer, rows, batch, scores, own_sizes)
+            sizes.merge(own_sizes.fitting, own_sizes.others)
+            keep = None if stage is None else partial(_keep, stage, number, scores, rows, own_sizes)
             if before is not None:
                 before.result()
-            before = scorer.submit(_add, scores, found)
-            done += len(batch)
+            before = scorer.submit(_add, scores, found, keep)
             if on_batch is not None:
                 on_batch(len(batch))
         if before is not None:
             before.result()
+    if stage is None:
+        sizes.require_any()
+
+
+def add_kept(scores: Scores, stage: Stage) -> None:
+    """Add what all batches of a stage have come to, in whichever process, to the scores.
+
+    Args:
+        scores: of the stage's images, as `score_images` left them.
+        stage: that all processes have done.
+
+    Raises:
+        DataError: if no picture is of the size that its annotation says, or a batch cannot be read.
+        RunError: if some batches were not done.
+    """
+    sizes = SizeCheck(scores)
+    for line in stage.lines():
+        add_part(scores, line, sizes)
     sizes.require_any()
 
 
-def _add(scores: Scores, found: Sequence[tuple[int, Seen | str]]) -> None:
+def _keep(stage: Stage, number: int, scores: Scores, rows: range, sizes: SizeCheck) -> None:
+    stage.keep(number, take_part(scores, rows, sizes))
+
+
+def _observe(
+    localizer: Localizer, rows: range, batch: LoadedBatch, scores: Scores, sizes: SizeCheck
+) -> list[tuple[int, Seen | str]]:
+    """What the network sees in the images of a batch, or why nothing, by row."""
+    maps = tuple(dict.fromkeys(run.map for run in scores.runs))
+    found: list[tuple[int, Seen | str]] = []
+    groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+    for row, item in zip(rows, batch, strict=True):
+        error = sizes.error(row, item.image_size) if isinstance(item, LoadedImage) else item.error
+        if error is not None:
+            found.append((row, error))
+        elif isinstance(item, LoadedImage):
+            groups[item.pixels.shape].append((row, item))
+    for members in groups.values():
+        found += localizer.fitting.apply(
+            partial(_observe_equal, localizer, maps=maps, scores=scores), members
+        )
+    return found
+
+
+def _add(
+    scores: Scores, found: Sequence[tuple[int, Seen | str]], then: Callable[[], None] | None = None
+) -> None:
     """Add what was seen in some images, or why nothing was, to the scores."""
     for row, seen in found:
         if isinstance(seen, str):
@@ -99,6 +150,8 @@ def _add(scores: Scores, found: Sequence[tuple[int, Seen | str]]) -> None:
                 scores.add_maps(row, name, top, cells)
             except MapError as error:
                 raise DataError(f"{scores.ids[row]}: {error}") from error
+    if then is not None:
+        then()
 
 
 def _observe_equal(
@@ -106,15 +159,8 @@ def _observe_equal(
 ) -> list[tuple[int, Seen | str]]:
     """What the network sees in images whose inputs are of one size, by row."""
     labels = [scores.labels(row) for row, _ in members]
-    longest = max(map(len, labels))
-    padded = torch.tensor([[*row, *row[:1] * (longest - len(row))] for row in labels])
-
-    def choose(probabilities: Tensor) -> Tensor:
-        """The best five classes of each image, then its labels: (N, 5 + labels)."""
-        best = probabilities.topk(min(TOP, probabilities.shape[1]), dim=1).indices
-        return torch.cat([best, padded.to(best.device)], dim=1)
-
-    observed = localizer.observe([image for _, image in members], maps, choose)
+    choice = Choice(TOP, labels, alone=scores.with_guesses and scores.has_boxes)
+    observed = localizer.observe([image for _, image in members], maps, choice)
     top = min(TOP, len(localizer.classes))
     seen: list[tuple[int, Seen | str]] = []
     for n, (row, _) in enumerate(members):

@@ -12,6 +12,7 @@ from wsloc.outputs.report_records import ChosenOn
 from wsloc.views import Views
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from wsloc.evaluation.scores import Scores
@@ -63,8 +64,8 @@ def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None 
     parts = [("Classification", f"one view of each image: the whole picture, {way}")]
     if scores.ten_crop:
         parts.append(("Ten crops", _ten_crop(localizer, scores)))
-    if localizer.views != Views() and (scores.has_boxes or scores.pixels):
-        parts.append(("Views", _views(localizer, scores)))
+    if scores.has_boxes or scores.pixels:
+        parts += _looks(localizer, scores)
     if scores.has_boxes:
         parts.append(("Localization", RIGHT))
         parts.append(
@@ -153,22 +154,54 @@ def _ten_crop(localizer: Localizer, scores: Scores) -> str:
     return words + (f"; under entropy pooling for {', '.join(pooled)}" if pooled else "")
 
 
-def _views(localizer: Localizer, scores: Scores) -> str:
+def _looks(localizer: Localizer, scores: Scores) -> list[tuple[str, str]]:
+    """Views and fine-tunings, where there is more than a look at the input alone."""
+    maps = dict.fromkeys(run.map for run in scores.runs)
+    averaged = [name for name in maps if not MAPS[name].fine_tuned]
+    views = localizer.views
+    parts = []
+    if averaged and (views.scales, views.flip) != ((1.0,), False):
+        parts.append(("Views", _views(localizer, averaged)))
+    if len(averaged) < len(maps):
+        parts.append(("Fine-tuning", _fine_tuning(localizer, scores)))
+    return parts
+
+
+def _views(localizer: Localizer, maps: Sequence[str]) -> str:
     """What maps are averaged over, where it is not the input alone."""
-    views, smallest = localizer.views, localizer.network.family.smallest_input
+    views = localizer.views
+    seen = _seen(localizer, views)
+    if len(views) == 1:
+        return f"maps are of {seen}, and brought back to the input's size"
+    words = f"each map is the mean of {len(views)}, of {seen}; each is brought to the input's size first"
+    stretched = [name for name in maps if MAPS[name].normalization != "none"]
+    return words + (f"; for {', '.join(stretched)} the mean is stretched to go up to 1" if stretched else "")
+
+
+def _seen(localizer: Localizer, views: Views) -> str:
+    """What views are of, in words."""
+    smallest = localizer.network.family.smallest_input
     seen = "the input"
     if views.scales != (1,):
         seen += f" scaled by {' and '.join(f'{scale:g}' for scale in views.scales)}"
         if min(views.scales) * localizer.preprocessing.image_size < smallest:
             seen += f" (no side below {smallest} pixels)"
-    if views.flip:
-        seen += ", as it is and mirrored"
-    if len(views) == 1:
-        return f"maps are of {seen}, and brought back to the input's size"
-    words = f"each map is the mean of {len(views)}, of {seen}; each is brought to the input's size first"
-    maps = dict.fromkeys(run.map for run in scores.runs)
-    stretched = [name for name in maps if MAPS[name].normalization != "none"]
-    return words + (f"; for {', '.join(stretched)} the mean is stretched to go up to 1" if stretched else "")
+    return seen + (", as it is and mirrored" if views.flip else "")
+
+
+def _fine_tuning(localizer: Localizer, scores: Scores) -> str:
+    """How RIB's maps were made."""
+    rib = localizer.views.fine_tuning
+    count = 0 if rib.pool is None else rib.others
+    guesses = " and once for each guess" if scores.has_boxes else ""
+    return (
+        f"for rib the network is fine-tuned on each image for {rib.steps} steps (SGD, learning rate "
+        f"{rib.learning_rate:g} for its last two stages and {rib.classifier_learning_rate:g} for its classifier, "
+        f"weight decay {rib.weight_decay:g}, power {rib.power:g}, tau {rib.tau:g}, {count} other images a step), once "
+        f"for the image's labels{guesses}; maps are summed ({rib.sum}) over the steps, each of "
+        f"{_seen(localizer, Views(rib.scales, rib.flip))}; an image is done where its logits exceed "
+        f"{rib.stop_logit:g} or more than {rib.stop_share:g} of a map exceeds {rib.stop_level:g} of its maximum"
+    )
 
 
 def _rules(scores: Scores) -> str:

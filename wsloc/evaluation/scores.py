@@ -155,23 +155,28 @@ class Scores:
         self.with_guesses = with_guesses  # else the boxes of the true classes alone
         self.guesses = {run: GuessTable(len(self.samples)) for run in runs}
         self.known = {run: np.full((len(self.truth.labels), 4), np.nan) for run in runs}
-        maps = dict.fromkeys(run.map for run in runs) if with_maps else {}
         self.label_boxes = self._boxes_by_label()
         self.has_boxes = any(len(boxes) for boxes in self.label_boxes)
         # PxAP is of single-label sets with a mask an object; VOC's index masks hold several classes at once.
-        has_masks = all(
+        self._has_masks = all(
             sample.masks and not sample.mask_labels and len(sample.labels) == 1 for sample in self.samples
         )
-        self.curves = {name: MaxBoxAcc(threshold_step) for name in maps if self.has_boxes}
-        self.pixels = {name: PixelAveragePrecision(threshold_step) for name in maps if has_masks}
+        self._maps = tuple(dict.fromkeys(run.map for run in runs)) if with_maps else ()
+        self._step = threshold_step
         self.mask_truth = MaskTruth.of(self.samples, label_indices)
-        self.sweeps: dict[str, MaskSweep] = {}
-        if self.mask_truth is not None:
-            count, also = len(self.mask_truth.class_indices), [mask_threshold(run) for run in runs]
-            self.sweeps = {name: MaskSweep(count, threshold_step, also) for name in maps}
         self.no_masks = ""
         self.tuned: Tuned | None = None
         self.ten_crop: dict[str, npt.NDArray[np.int64]] = {}
+        self.empty_sums()
+
+    def empty_sums(self) -> None:
+        """Begin again with what is added up over images, `curves`, `pixels`, `sweeps` and `failures`: all empty."""
+        self.curves = {name: MaxBoxAcc(self._step) for name in self._maps if self.has_boxes}
+        self.pixels = {name: PixelAveragePrecision(self._step) for name in self._maps if self._has_masks}
+        self.sweeps: dict[str, MaskSweep] = {}
+        if self.mask_truth is not None:
+            count, also = len(self.mask_truth.class_indices), [mask_threshold(run) for run in self.runs]
+            self.sweeps = {name: MaskSweep(count, self._step, also) for name in self._maps}
         self.failures: list[Failure] = []
 
     def _boxes_by_label(self) -> list[npt.NDArray[np.float64]]:
@@ -322,12 +327,17 @@ class Scores:
 
 
 class SizeCheck:
-    """Lets a picture of another size than annotated fail alone, and refuses a folder of such pictures."""
+    """Lets a picture of another size than annotated fail alone, and refuses a folder of such pictures.
+
+    Attributes:
+        fitting: how many pictures are of the size that is annotated.
+        others: errors of those that are not.
+    """
 
     def __init__(self, scores: Scores) -> None:
         self._scores = scores
-        self._fitting = 0
-        self._others: list[str] = []
+        self.fitting = 0
+        self.others: list[str] = []
 
     def error(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> str | None:
         """Note the size of an image, as `Scores.set_size`; what to let it fail with if its annotation contradicts.
@@ -337,9 +347,9 @@ class SizeCheck:
         try:
             self._scores.set_size(row, image_size, where)
         except DataError as error:
-            self._others.append(str(error))
+            self.others.append(str(error))
             return str(error)
-        self._fitting += 1
+        self.fitting += 1
         return None
 
     def fits(self, row: int, image_size: tuple[int, int], where: str = "the picture is") -> bool:
@@ -349,12 +359,17 @@ class SizeCheck:
             self._scores.fail(row, error)
         return error is None
 
+    def merge(self, fitting: int, others: Sequence[str]) -> None:
+        """Count what another check of the same scores has found."""
+        self.fitting += fitting
+        self.others += others
+
     def require_any(self) -> None:
         """Refuse pictures that are all others than the annotated ones.
 
         Raises:
             DataError: if every image was of another size.
         """
-        if self._others and not self._fitting:
-            more = f" (and so are all {len(self._others):,})" if len(self._others) > 1 else ""
-            raise DataError(self._others[0] + more)
+        if self.others and not self.fitting:
+            more = f" (and so are all {len(self.others):,})" if len(self.others) > 1 else ""
+            raise DataError(self.others[0] + more)

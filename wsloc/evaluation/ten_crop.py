@@ -6,6 +6,7 @@ softmax outputs of the ten are averaged. The shorter side is brought to 256 / 22
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,25 @@ from PIL import Image
 
 from wsloc.errors import ImageError
 from wsloc.inputs.images import decode
+from wsloc.inputs.presence import Presence
 from wsloc.inputs.workers import read_ahead
 from wsloc.methods import MAPS
 from wsloc.metrics.imagenet import NO_CLASS
 from wsloc.networks.tasks import probabilities
+from wsloc.running.shards import count_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from wsloc.evaluation.scores import Scores
+    from wsloc.evaluation.stages import Stage
     from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
 
     Crops = npt.NDArray[np.uint8]
+    Guesses = npt.NDArray[np.int64]
 
 MARGIN = 256 / 224
 TOP = 5
@@ -58,22 +63,11 @@ def ten_crop_guesses(
         batch_size: crops through the network at once, rounded up to whole images.
         workers: processes that decode and crop.
     """
-    top = min(TOP, len(localizer.classes))
-    best = np.full((len(files), top), NO_CLASS, np.int64)
-    images = max(1, batch_size // 10)
-    batches = [files[start : start + images] for start in range(0, len(files), images)]
-    work = partial(_load, batches, localizer.preprocessing.image_size)
-    for number, loaded in enumerate(read_ahead(work, len(batches), workers)):
-        rows = [row for row, crops in enumerate(loaded) if crops is not None]
-        if not rows:
-            continue
-        pixels = torch.from_numpy(np.concatenate([crops for crops in loaded if crops is not None]))
-        scores = probabilities(
-            localizer.logits(pixels, entropy_pooled=MAPS[map_name].entropy_pooled), localizer.task
-        )
-        averaged = scores.reshape(len(rows), 10, -1).mean(dim=1)  # (n, C)
-        best[np.array(rows) + number * images] = averaged.topk(top, dim=1).indices.cpu().numpy()
-    return best
+    pooled = MAPS[map_name].entropy_pooled
+    numbers = range(count_crop_batches(len(files), batch_size))
+    found = _batches(localizer, files, [pooled], numbers, batch_size=batch_size, workers=workers)
+    empty = np.empty((0, min(TOP, len(localizer.classes))), np.int64)
+    return np.concatenate([empty, *(best[pooled] for best in found)])
 
 
 def add_ten_crops(
@@ -95,15 +89,109 @@ def add_ten_crops(
         batch_size: crops through the network at once, rounded up to whole images.
         workers: processes that decode and crop.
     """
+    numbers = range(count_crop_batches(len(files), batch_size))
+    found = _batches(localizer, files, _pools(maps), numbers, batch_size=batch_size, workers=workers)
+    _add(scores, maps, list(found))
+
+
+def keep_ten_crops(
+    localizer: Localizer,
+    files: Sequence[ImageFile],
+    maps: Sequence[str],
+    stage: Stage,
+    *,
+    batch_size: int = 16,
+    workers: int = 0,
+) -> None:
+    """Do this process's share of the guesses over ten crops: `add_kept_ten_crops` adds them to the scores.
+
+    Args:
+        localizer: from `wsloc.load`.
+        files: the images.
+        maps: keys of `MAPS`.
+        stage: of `count_crop_batches` batches.
+        batch_size: crops through the network at once, rounded up to whole images.
+        workers: processes that decode and crop.
+
+    Raises:
+        ImageError: if the folder of the images vanishes.
+        OutputError: if a batch cannot be kept.
+    """
+    todo = stage.todo
+    found = _batches(localizer, files, _pools(maps), todo, batch_size=batch_size, workers=workers)
+    for number, best in zip(todo, found, strict=True):
+        line = {str(int(pooled)): rows.tolist() for pooled, rows in best.items()}
+        stage.keep(number, json.dumps({"ten_crop": line}).encode() + b"\n")
+
+
+def add_kept_ten_crops(scores: Scores, maps: Sequence[str], stage: Stage) -> None:
+    """Add what `keep_ten_crops` has kept, in whichever process, to scores that are filled otherwise.
+
+    Raises:
+        DataError: if a batch cannot be read.
+        RunError: if some batches were not done.
+    """
+    lines = (json.loads(line)["ten_crop"] for line in stage.lines())
+    _add(scores, maps, [{bool(int(key)): np.array(rows) for key, rows in line.items()} for line in lines])
+
+
+def count_crop_batches(images: int, batch_size: int) -> int:
+    """How many batches so many images come in, if `batch_size` crops, rounded up to whole images, are one."""
+    return count_batches(images, _images_at_once(batch_size))
+
+
+def _images_at_once(batch_size: int) -> int:
+    return max(1, batch_size // 10)
+
+
+def _pools(maps: Sequence[str]) -> list[bool]:
+    """In which ways, entropy-pooled or not, these maps need classes."""
+    return list(dict.fromkeys(MAPS[name].entropy_pooled for name in maps))
+
+
+def _add(scores: Scores, maps: Sequence[str], batches: Sequence[Mapping[bool, Guesses]]) -> None:
     errors = {failure.image for failure in scores.failures}
     failed = np.array([image in errors for image in scores.ids], dtype=np.bool_)
-    pools: dict[bool, npt.NDArray[np.int64]] = {}
+    pools: dict[bool, Guesses] = {}
     for name in maps:
         pooled = MAPS[name].entropy_pooled
         if pooled not in pools:
-            pools[pooled] = ten_crop_guesses(localizer, files, name, batch_size=batch_size, workers=workers)
+            pools[pooled] = np.concatenate([best[pooled] for best in batches])
             pools[pooled][failed] = NO_CLASS
         scores.ten_crop[name] = pools[pooled]
+
+
+def _batches(
+    localizer: Localizer,
+    files: Sequence[ImageFile],
+    pools: Iterable[bool],
+    numbers: Sequence[int],
+    *,
+    batch_size: int,
+    workers: int,
+) -> Iterator[dict[bool, Guesses]]:
+    """The best classes of the images of some batches, entropy-pooled or not: -1 for what cannot be read."""
+    images, presence = _images_at_once(batch_size), Presence(files)
+    batches = [files[number * images : (number + 1) * images] for number in numbers]
+    work = partial(_load, batches, localizer.preprocessing.image_size)
+    for batch, loaded in zip(batches, read_ahead(work, len(batches), workers), strict=True):
+        for file, crops in zip(batch, loaded, strict=True):
+            if crops is None:
+                presence.require(file)
+        yield {pooled: _best(localizer, loaded, entropy_pooled=pooled) for pooled in pools}
+
+
+def _best(localizer: Localizer, loaded: Sequence[Crops | None], *, entropy_pooled: bool) -> Guesses:
+    """The best classes of some images, (n, min(5, C))."""
+    top = min(TOP, len(localizer.classes))
+    best = np.full((len(loaded), top), NO_CLASS, np.int64)
+    rows = [row for row, crops in enumerate(loaded) if crops is not None]
+    if rows:
+        pixels = torch.from_numpy(np.concatenate([crops for crops in loaded if crops is not None]))
+        scores = probabilities(localizer.logits(pixels, entropy_pooled=entropy_pooled), localizer.task)
+        averaged = scores.reshape(len(rows), 10, -1).mean(dim=1)  # (n, C)
+        best[rows] = averaged.topk(top, dim=1).indices.cpu().numpy()
+    return best
 
 
 def _load(batches: Sequence[Sequence[ImageFile]], side: int, number: int) -> list[Crops | None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsloc.errors import DataError
-from wsloc.evaluation.live import score_images
+from wsloc.evaluation.live import add_kept, score_images
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores, Tuned
 from wsloc.metrics.imagenet import known_overlaps
 from wsloc.metrics.localization import IOU_THRESHOLD
@@ -17,8 +17,9 @@ from wsloc.outputs.report_records import ChosenOn
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from wsloc.evaluation.stages import Stage
     from wsloc.localizer import Localizer
-    from wsloc.records import ImageFile, Sample
+    from wsloc.records import Classes, ImageFile, Sample
 
 # The values that are tried for each kind of rule, beside those that were asked for.
 GRIDS: dict[str, tuple[float, ...]] = {
@@ -38,6 +39,7 @@ def tune(
     threshold_step: float,
     batch_size: int = 16,
     workers: int = 0,
+    stage: Stage | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Tuned:
     """Score a grid of values of each rule on a tuning set, and keep the best.
@@ -56,22 +58,21 @@ def tune(
         threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
         batch_size: images through the network at once.
         workers: processes that decode and resize.
+        stage: where batches are kept, of which this process does its share; all processes choose the same. None to
+            do all of them.
         on_batch: called with the number of images done since the last call.
 
     Raises:
         DataError: if the tuning set has neither boxes nor masks, or does not fit the network's classes.
     """
-    groups = dict.fromkeys((run.map, run.rule.kind) for run in runs if run.rule is not None)
-    candidates = {group: _candidates(group, runs) for group in groups}
-    with_boxes = any(sample.boxes for _, sample in pairs)
-    tried = [run for group in candidates.values() for run in group] if with_boxes else list(runs)
-    scores = Scores(pairs, localizer.classes, tried, threshold_step=threshold_step, with_guesses=False)
-    if not with_boxes and not scores.sweeps:
-        raise DataError(
-            "the tuning set carries no boxes, nor masks: name annotations that have some in --tune-on"
-        )
-    score_images(localizer, files, scores, batch_size=batch_size, workers=workers, on_batch=on_batch)
-    groups_of_boxes = candidates.values() if with_boxes else ()
+    scores = tuning_scores(localizer.classes, pairs, runs, threshold_step=threshold_step)
+    score_images(
+        localizer, files, scores, batch_size=batch_size, workers=workers, stage=stage, on_batch=on_batch
+    )
+    if stage is not None:
+        stage.meet()
+        add_kept(scores, stage)
+    groups_of_boxes = _candidates(runs) if any(sample.boxes for _, sample in pairs) else []
     best = [min(group, key=lambda run: known_error(scores, run)) for group in groups_of_boxes]
     tops = {name: curve.best("single")[IOU_THRESHOLD].threshold for name, curve in scores.curves.items()}
     masks = {name: sweep.best().threshold for name, sweep in scores.sweeps.items() if sweep.has_maps}
@@ -80,13 +81,43 @@ def tune(
     return replace(tuned, chosen_on=ChosenOn.SCORED_SET) if shared else tuned
 
 
+def tuning_scores(
+    classes: Classes, pairs: Sequence[tuple[str, Sample]], runs: Sequence[RunKey], *, threshold_step: float
+) -> Scores:
+    """Empty scores of everything that is tried on a tuning set.
+
+    Args:
+        classes: of the network.
+        pairs: `(image id, sample)`, one a row.
+        runs: those that are to be scored.
+        threshold_step: of the MaxBoxAcc curves, fraction of the maximum.
+
+    Raises:
+        DataError: if the tuning set has neither boxes nor masks, or does not fit the network's classes.
+    """
+    with_boxes = any(sample.boxes for _, sample in pairs)
+    tried = [run for group in _candidates(runs) for run in group] if with_boxes else list(runs)
+    scores = Scores(pairs, classes, tried, threshold_step=threshold_step, with_guesses=False)
+    if not with_boxes and not scores.sweeps:
+        raise DataError(
+            "the tuning set carries no boxes, nor masks: name annotations that have some in --tune-on"
+        )
+    return scores
+
+
 def known_error(scores: Scores, run: RunKey) -> float:
     """The GT-known localization error, 0-1, of a run that has a box for every label."""
     overlaps = known_overlaps(scores.known[run], scores.truth)[scores.truth.label_has_box()]
     return float(np.mean(overlaps < IOU_THRESHOLD))
 
 
-def _candidates(group: tuple[str, str], runs: Sequence[RunKey]) -> list[RunKey]:
+def _candidates(runs: Sequence[RunKey]) -> list[list[RunKey]]:
+    """What is tried, for each map and kind of rule among the runs."""
+    groups = dict.fromkeys((run.map, run.rule.kind) for run in runs if run.rule is not None)
+    return [_group(group, runs) for group in groups]
+
+
+def _group(group: tuple[str, str], runs: Sequence[RunKey]) -> list[RunKey]:
     """Every value that is tried for one map and kind of rule, ascending."""
     name, kind = group
     given = {run.rule.value for run in runs if run.rule is not None and (run.map, run.rule.kind) == group}

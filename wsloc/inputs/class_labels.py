@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations import labels_csv, tiny_imagenet
-from wsloc.inputs.number_kinds import is_whole
+from wsloc.inputs.number_kinds import is_whole, whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,9 @@ def resolve_class(label: str | int, classes: Classes) -> int:
     text = str(label).strip()
     if isinstance(label, str) and text in classes.ids:
         return classes.ids.index(text)
-    if text.isdecimal() and int(text) < len(classes):
-        return int(text)
+    index = whole_of(text)
+    if index is not None and index < len(classes):
+        return index
     lowered = text.casefold()
     matching = [
         index

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
-from wsloc.errors import DataError, TrainingError
+from wsloc.errors import DataError, ImageError, TrainingError
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.annotations.matching import match
 from wsloc.inputs.class_values import class_values
+from wsloc.inputs.images import load_pixels, opened
 from wsloc.inputs.mask_classes import FILE_NAME, IGNORE, read_mask_classes
 from wsloc.inputs.masks import read_mask
 from wsloc.words import printable
@@ -119,12 +119,11 @@ class ExtraSample:
         if self.saliency is None:
             return np.full(size, 255, np.uint8)
         try:
-            with Image.open(self.saliency) as file:
+            with opened(self.saliency) as file:
+                load_pixels(file)
                 values = np.asarray(file.convert("L"))
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            raise DataError(
-                f"{printable(self.saliency)}: this saliency map cannot be read: {error}"
-            ) from error
+        except ImageError as error:
+            raise DataError(f"the saliency map {error}") from error
         _demand_size(self.saliency, values.shape, size)
         return values
 

@@ -18,6 +18,7 @@ from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError
+from wsloc.inputs.number_kinds import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,7 +152,7 @@ def _read_json(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Guesses]
             raise DataError(
                 f"{where}: has no {error}; is it a predictions.jsonl that wsloc wrote?"
             ) from error
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise DataError(f"{where}: {error}; is it a predictions.jsonl that wsloc wrote?") from error
 
 
@@ -195,6 +196,9 @@ def _read_csv(path: Path, lines: Iterator[str]) -> Iterator[tuple[str, Guesses]]
     """Rows of one image stand together, best first; `rank`, where there is one, counts them."""
     rows = _rows(path, lines)
     header = [field.strip() for field in next(rows)[1]]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:  # a quotation mark that is not closed hides it
+        raise DataError(f"{path}: its header has no column {missing[0]}; expected {', '.join(COLUMNS)}")
     columns = [header.index(name) for name in COLUMNS]
     rank, class_index, class_name = (
         header.index(name) if name in header else None for name in ("rank", "class_index", "class_name")
@@ -270,11 +274,12 @@ def _read_official(
         words = [word.strip() for word in line.split(separator)]
         for place in range(0, len(words), WORDS):
             label = words[place]
-            if not (label.isascii() and label.isdecimal() and 1 <= int(label) <= len(synsets)):
+            number = whole_of(label) or 0
+            if not (label.isascii() and 1 <= number <= len(synsets)):
                 raise DataError(
-                    f"{where}: expected a class from 1 to {len(synsets)} before each box, found `{label}`"
+                    f"{where}: expected a class from 1 to {len(synsets)} before each box, found `{label[:60]}`"
                 )
-            words[place] = synsets[int(label) - 1]
+            words[place] = synsets[number - 1]
         yield where, _of_words(order[image - 1], words, where)
     count = empty - 1 if empty else image
     if count != len(order):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wsloc.errors import DataError
 from wsloc.inputs.annotations.matching import first_names, match
 from wsloc.inputs.class_labels import resolve_class
+from wsloc.inputs.number_kinds import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,8 @@ def _resolved(
     for sample in samples:
         for label in sample.labels:
             text = label.strip()
-            is_known = text.casefold() in words or (text.isdecimal() and int(text) < len(classes))
+            index = whole_of(text)
+            is_known = text.casefold() in words or (index is not None and index < len(classes))
             if label in known or (others_allowed and not is_known):
                 continue
             try:

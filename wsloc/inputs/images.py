@@ -166,19 +166,11 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageError: if that cannot be read.
     """
-    try:
-        _require_content(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=PILLOW_FORMATS) as file:
-                if file.format != "TIFF":  # turned while it is loaded
-                    sideways = _turn(file) in SIDEWAYS
-                    return (file.width, file.height) if sideways else (file.height, file.width)
-        picture = decode(path)
-    except ImageError:
-        raise
-    except Exception as error:  # as where pictures are decoded
-        raise ImageError(f"{printable(path)}: {_reason(error)}") from error
+    with opened(path) as file:
+        if file.format != "TIFF":  # turned while it is loaded
+            sideways = _turn(file) in SIDEWAYS
+            return (file.width, file.height) if sideways else (file.height, file.width)
+    picture = decode(path)
     return picture.height, picture.width
 
 
@@ -192,6 +184,17 @@ def decode(path: Path) -> Image.Image:
         ImageError: if the file is missing, unreadable, empty, truncated, no image, no regular file (a pipe must
             not be waited for), or larger than 178,956,970 pixels.
     """
+    with opened(path) as file:
+        return _upright_rgb(file)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture file as Pillow has it, which is to be read inside the block.
+
+    Raises:
+        ImageError: for whatever Pillow raises, inside the block too; as `decode`.
+    """
     try:
         _require_content(path)
         with warnings.catch_warnings():
@@ -199,7 +202,7 @@ def decode(path: Path) -> Image.Image:
             with Image.open(path, formats=PILLOW_FORMATS) as file:
                 if file.width * file.height > PIXEL_LIMIT:
                     raise Image.DecompressionBombError  # noqa: TRY301 - Pillow's own, where its limit was raised
-                return _upright_rgb(file)
+                yield file
     except ImageError:
         raise
     except Exception as error:  # decoders raise anything (struct.error, SyntaxError, EOFError...)
@@ -250,7 +253,9 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
-    _load(picture)  # first of all: Pillow turns a TIFF while it loads it, and takes its orientation away
+    load_pixels(
+        picture
+    )  # first of all: Pillow turns a TIFF while it loads it, and takes its orientation away
     turn = _turn(picture)
     picture = _rgb(picture)
     return picture if turn is None else picture.transpose(turn)
@@ -264,7 +269,7 @@ def _turn(picture: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _load(picture: Image.Image) -> None:
+def load_pixels(picture: Image.Image) -> None:
     """Read the pixels of a lazily opened picture, without a word of the C library on stderr."""
     if isinstance(picture, PillowFile.ImageFile) and any(tile[0] == "libtiff" for tile in picture.tile):
         with _silent_stderr():

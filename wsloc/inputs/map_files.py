@@ -222,9 +222,11 @@ def _checked(values: npt.NDArray[Any], shown: str) -> npt.NDArray[np.float64]:
         raise MapError(f"{shown}: a map holds real numbers, not {values.dtype}")
     if values.ndim != 2 or not values.size:
         raise MapError(f"{shown}: a map has two dimensions (rows, columns), not the shape {values.shape}")
-    if not np.isfinite(values).all():
+    with np.errstate(over="ignore", invalid="ignore"):  # of wider floats
+        numbers = values.astype(np.float64)
+    if not np.isfinite(numbers).all():
         raise MapError(f"{shown}: the map holds NaN or infinity")
-    return values.astype(np.float64)
+    return numbers
 
 
 def _read_numpy(path: Path, wanted: int | str | None) -> npt.NDArray[Any]:
@@ -244,7 +246,9 @@ def _of_archive(archive: NpzFile, wanted: int | str | None) -> npt.NDArray[Any]:
     key = next((key for key in KEYS if key in names), names[0] if len(names) == 1 else None)
     if key is None:
         raise DataError(f"which array is the map? It holds {_listed(names)}; call it `{KEYS[0]}`")
-    array: npt.NDArray[Any] = archive[key]
+    array = archive[key]
+    if not isinstance(array, np.ndarray):  # NumPy gives the bytes of an entry that is no array
+        raise DataError(f"its entry {printable(key)} is no array of NumPy's")
     return array
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def read_mask_classes(path: Path) -> tuple[MaskClass, ...]:
         classes = _classes(content)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # no JSON, no UTF-8, or not what is expected
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or not what is expected
         raise DataError(f"{path}: is no list of mask classes: {error}") from error
     return classes
 
@@ -99,6 +100,6 @@ def _class(entry: dict[str, Any]) -> MaskClass:
 
 
 def _require_once(what: str, values: Sequence[object]) -> None:
-    twice = [value for place, value in enumerate(values) if value in values[:place]]
+    twice = [value for value, times in Counter(values).items() if times > 1]
     if twice:
         raise ValueError(f"the {what} {twice[0]} stands there twice")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
 
-from wsloc.errors import DataError
+from wsloc.errors import DataError, ImageError
+from wsloc.inputs.images import load_pixels, opened
 from wsloc.inputs.mask_classes import BACKGROUND, IGNORE, VOC_NAMES
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ def read_mask(path: Path) -> npt.NDArray[np.uint8]:
         DataError: if the file cannot be read, has colour channels, or holds more than a byte a pixel.
     """
     try:
-        with Image.open(path) as file:
+        with opened(path) as file:
+            load_pixels(file)
             values = np.asarray(file)
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: this mask cannot be read: {error}") from error
+    except ImageError as error:
+        raise DataError(f"the mask {error}") from error
     if values.ndim != 2:
         raise DataError(f"{path}: a mask has one channel (palette or gray), not {values.shape[2]}")
     if values.dtype not in (np.bool_, np.uint8):
@@ -43,10 +44,11 @@ def has_voc_palette(path: Path) -> bool:
         DataError: if the file cannot be read.
     """
     try:
-        with Image.open(path) as file:
+        with opened(path) as file:
+            load_pixels(file)
             palette = file.getpalette("RGB") if file.mode == "P" else None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path}: this mask cannot be read: {error}") from error
+    except ImageError as error:
+        raise DataError(f"the mask {error}") from error
     return palette is not None and palette[: 3 * VOC_COLOURS] == voc_palette()[: 3 * VOC_COLOURS]
 
 

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import UnsupportedError
-from wsloc.methods import bew, cam, ep, ficklenet, gain
+from wsloc.methods import bew, cam, ep, ficklenet, gain, rib
+from wsloc.networks.stacked_copies import require_last_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +64,8 @@ class MapKind:
         entropy_pooled: whether the classes, too, come from entropy-pooled logits (EP inference).
         branch: which BEW layer it is of, from 1; 0 for the last feature map.
         stochastic: whether it is drawn at random, by FickleNet's head.
+        fine_tuned: whether the network is fine-tuned on each image, by RIB, and `activation_map` is that of one step
+            and view.
     """
 
     activation_map: Callable[[Network, Observation, Tensor], Tensor]
@@ -74,6 +77,12 @@ class MapKind:
     entropy_pooled: bool = False
     branch: int = 0
     stochastic: bool = False
+    fine_tuned: bool = False
+
+    @property
+    def keyed(self) -> bool:
+        """Whether something is drawn for it, by the image's key."""
+        return self.stochastic or self.fine_tuned
 
 
 def _of_branch(number: int) -> MapKind:
@@ -95,6 +104,7 @@ MAPS: dict[str, MapKind] = {
     "gradcam": MapKind(cam.grad_cam, "threshold", "max", needs_linear_head=False, needs_gradient=True),
     "stochastic": _drawn(ficklenet.activation_map),
     "stochastic-mean": _drawn(ficklenet.mean_map),
+    "rib": MapKind(rib.activation_map, "threshold", "max", fine_tuned=True),
 }
 # `--map entropy --layer NAME`: the same coefficients at another depth.
 LAYERS: dict[str, str] = {"ep": "entropy", "bew1": "entropy-bew1", "bew2": "entropy-bew2"}
@@ -132,6 +142,8 @@ def require_map(name: str, network: Network) -> None:
         network.linear()
     if kind.stochastic:
         ficklenet.require_fickle(network)
+    if kind.fine_tuned:
+        require_last_stages(network)
     if kind.branch > network.branches:
         raise UnsupportedError(
             f"the map {name} is of BEW layer {kind.branch}, and the network has {network.branches}: train one with "

@@ -204,7 +204,8 @@ def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[s
     """The whole loss (eqs. 6 and 8), logits (N, C) and its parts, by the paper's names.
 
     Images with extra supervision go through the network together with the others and count for L_p and L_bbox alone.
-    Where nothing can be differentiated (validation) the loss is L_cl.
+    Where nothing can be differentiated (validation) the loss is L_cl. `empty_supervised` is the share of the attention
+    under supervision that is zero everywhere.
 
     Args:
         network: a `GainNetwork`.
@@ -230,7 +231,9 @@ def loss(network: Network, batch: LabelledBatch) -> tuple[Tensor, Tensor, dict[s
             total = total + guidance.mining_weight * mining
             logs |= logged
         if extra is not None:
-            shown = normalized(maps[count:, : extra.class_index.shape[1]], guidance.attention_norm)
+            supervised = maps[count:, : extra.class_index.shape[1]]  # (E, Q, h, w)
+            logs["empty_supervised"] = _empty_share(supervised, extra.class_index >= 0)
+            shown = normalized(supervised, guidance.attention_norm)
             for name, part in extra_losses(shown, extra, boxes_as_masks=guidance.boxes_as_masks).items():
                 total = total + guidance.extra_weight * part
                 logs[name] = part.detach()
@@ -373,6 +376,12 @@ def _own_classes(batch: LabelledBatch) -> tuple[Tensor, Tensor]:
     most = max(int(batch.targets.sum(dim=1).max()), 1)
     values, class_index = batch.targets.topk(most, dim=1)
     return class_index, values > 0
+
+
+def _empty_share(maps: Tensor, counted: Tensor) -> Tensor:
+    """Share of the counted maps (E, Q, h, w) that are zero everywhere: the ReLU lets no gradient through to them."""
+    empty = (maps.detach().amax(dim=(2, 3)) <= 0) & counted
+    return empty.sum() / counted.sum().clamp_min(1)
 
 
 def _stacked(first: Tensor, second: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from wsloc.metrics.score_maps import THRESHOLD_STEP, map_thresholds
 from wsloc.metrics.segmentation import BACKGROUND, IGNORE, MOST_CLASSES, MaskFigures, mean_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -122,10 +122,23 @@ class MaskSweep:
         """
         if self.classes != other.classes or not np.array_equal(self.thresholds, other.thresholds):
             raise ValueError("only accumulators of the same classes and thresholds can be merged")
-        self.images += other.images
-        self.failed += other.failed
-        self._truth += other._truth
-        self._found += other._found
+        self.add_state(other.state())
+
+    def state(self) -> dict[str, Counts]:
+        """What was counted, as integer arrays, for `add_state`."""
+        return {
+            "images": np.array([self.images, self.failed]),
+            "truth": self._truth,
+            "found": self._found,
+        }
+
+    def add_state(self, state: Mapping[str, Counts]) -> None:
+        """Add what an accumulator of the same classes and thresholds has counted, as its `state` says."""
+        images, failed = state["images"].tolist()
+        self.images += images
+        self.failed += failed
+        self._truth += state["truth"]
+        self._found += state["found"]
 
     @property
     def has_maps(self) -> bool:

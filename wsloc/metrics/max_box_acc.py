@@ -17,7 +17,7 @@ from wsloc.metrics.contour_boxes import candidate_boxes
 from wsloc.metrics.score_maps import PROTOCOL_SIDE, THRESHOLD_STEP, map_thresholds, score_map
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -163,10 +163,19 @@ class MaxBoxAcc:
         """
         if (self.step, self.iou_thresholds) != (other.step, other.iou_thresholds):
             raise ValueError("only accumulators of the same map and IoU thresholds can be merged")
-        self.images += other.images
-        self.failed += other.failed
+        self.add_state(other.state())
+
+    def state(self) -> dict[str, Boxes]:
+        """What was counted, as integer arrays, for `add_state`."""
+        return {"images": np.array([self.images, self.failed]), **{rule: self._right[rule] for rule in RULES}}
+
+    def add_state(self, state: Mapping[str, Boxes]) -> None:
+        """Add what an accumulator of the same map and IoU thresholds has counted, as its `state` says."""
+        images, failed = state["images"].tolist()
+        self.images += images
+        self.failed += failed
         for rule in RULES:
-            self._right[rule] += other._right[rule]
+            self._right[rule] += state[rule]
 
     def counts(self, rule: ContourRule) -> Boxes:
         """Images whose box is right: (IoU thresholds, T)."""

@@ -15,7 +15,7 @@ from wsloc.errors import DataError, MapError
 from wsloc.metrics.score_maps import PROTOCOL_SIDE, THRESHOLD_STEP, map_thresholds, score_map
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -121,10 +121,23 @@ class PixelAveragePrecision:
         """
         if self.step != other.step:
             raise ValueError("only accumulators of the same map thresholds can be merged")
-        self.images += other.images
-        self.failed += other.failed
-        self._inside += other._inside
-        self._outside += other._outside
+        self.add_state(other.state())
+
+    def state(self) -> dict[str, npt.NDArray[np.int64]]:
+        """What was counted, as integer arrays, for `add_state`."""
+        return {
+            "images": np.array([self.images, self.failed]),
+            "inside": self._inside,
+            "outside": self._outside,
+        }
+
+    def add_state(self, state: Mapping[str, npt.NDArray[np.int64]]) -> None:
+        """Add what an accumulator of the same thresholds has counted, as its `state` says."""
+        images, failed = state["images"].tolist()
+        self.images += images
+        self.failed += failed
+        self._inside += state["inside"]
+        self._outside += state["outside"]
 
     def curve(self) -> PixelCurve:
         """Precision and recall at each threshold.

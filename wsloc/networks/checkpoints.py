@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 FORMAT = "wsloc-checkpoint"
 FORMAT_VERSION = 1
 
+LARGEST_REPEATED = (
+    1 << 30
+)  # bytes of a weight that repeats the same numbers: a few may stand for terabytes so
+
 _ZIP = b"PK\x03\x04"
 # What stands in place of weights after a download that went wrong: first bytes -> what it is, and the remedy.
 _IMPOSTORS = {
@@ -168,6 +172,12 @@ def _checkpoint(content: dict[str, Any]) -> Checkpoint:
             raise CheckpointError(f"its {name!r} is missing, or no {kind.__name__}")
         return content[name]
 
+    def plain(name: str) -> dict[str, Any]:
+        values: dict[str, Any] = taken(name, dict)
+        if not is_plain(values):
+            raise CheckpointError(f"its {name!r} holds more than plain values")
+        return values
+
     classes = Classes(tuple(taken("class_ids", list)), tuple(taken("class_names", list)))
     if not all(isinstance(word, str) for word in (*classes.ids, *classes.names)):
         raise CheckpointError("its classes are not all words")
@@ -182,12 +192,12 @@ def _checkpoint(content: dict[str, Any]) -> Checkpoint:
         method=taken("method", str),
         backbone=taken("backbone", str),
         classes=classes,
-        preprocessing=Preprocessing.from_dict(taken("preprocessing", dict)),
+        preprocessing=Preprocessing.from_dict(plain("preprocessing")),
         weights=checked_weights(taken("weights", dict)),
         task=content["task"],
-        options=taken("options", dict),
-        recipe=taken("recipe", dict),
-        data=taken("data", dict),
+        options=plain("options"),
+        recipe=plain("recipe"),
+        data=plain("data"),
     )
 
 
@@ -203,16 +213,40 @@ def checked_weights(state: Mapping[Any, Any]) -> dict[str, Tensor]:
             raise CheckpointError(
                 f"its weight {name!r} is a {type(value).__name__}, not a tensor by its name"
             )
-        if value.layout != torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+        if (
+            value.layout != torch.strided
+            or value.is_nested
+            or value.is_quantized
+            or value.is_complex()
+            or value.is_meta
+        ):
             raise CheckpointError(f"its weight {name!r} is sparse, quantized, complex or without data")
-        weights[name] = value.detach().float() if value.is_floating_point() else value
-        if not weights[name].isfinite().all():
+        size = value.numel() * value.element_size()
+        if size > max(LARGEST_REPEATED, value.untyped_storage().nbytes()):
+            raise CheckpointError(
+                f"its weight {name!r} says that it is of {size:,} bytes, which the file lacks"
+            )
+        try:
+            weights[name] = value.detach().float() if value.is_floating_point() else value
+            is_finite = bool(weights[name].isfinite().all())
+        except RuntimeError as error:  # torch has types that it does not calculate with
+            raise CheckpointError(f"its weight {name!r} is of {value.dtype}, which is not read") from error
+        if not is_finite:
             raise CheckpointError(
                 f"its weight {name!r} is not finite: the training that wrote it has diverged"
             )
     if not weights:
         raise CheckpointError("it has no weights")
     return weights
+
+
+def is_plain(values: object) -> bool:
+    """Whether values are what a checkpoint keeps beside its weights: numbers and words, in dicts and lists."""
+    try:
+        _plain(values, "")
+    except (TypeError, RecursionError):  # a made-up file may hold a dict inside itself
+        return False
+    return True
 
 
 def read_untrusted(path: Path) -> Any:

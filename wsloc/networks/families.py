@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 
-from wsloc.networks.network import Family
+from wsloc.networks.network import Family, LastStages
 from wsloc.networks.vgg_variants import poolings
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def _chain(model: Any, x: Tensor, layers: tuple[str, ...]) -> Tensor:
-    """The named layers of a model, one after another."""
+    """The named layers of a model, dotted where they lie deeper, one after another."""
     for layer in layers:
-        x = getattr(model, layer)(x)
+        x = attrgetter(layer)(model)(x)
     return x
 
 
@@ -101,6 +102,50 @@ def _pooled(*names: str) -> Callable[[nn.Module, Tensor], Tensor]:
     return partial(_pooled_chain, layers=names)
 
 
+def _stages(below: tuple[str, ...], above: tuple[str, ...]) -> LastStages:
+    """The layers below the last two stages, and those of these stages."""
+    return LastStages(_layers(*below), _layers(*above), above)
+
+
+def _rescaled_stages(below: tuple[str, ...], above: tuple[str, ...]) -> LastStages:
+    """The same where the input is scaled first."""
+    return replace(_stages(below, above), below=_rescaled_layers(*below))
+
+
+# The layers of some families, parted where the last two stages begin.
+_RESNET = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2"), ("layer3", "layer4")
+_INCEPTION = (
+    (
+        *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
+        *("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
+        *("Mixed_5b", "Mixed_5c", "Mixed_5d"),
+    ),
+    (
+        *("Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+        *("Mixed_7a", "Mixed_7b", "Mixed_7c"),
+    ),
+)
+_GOOGLENET = (
+    (
+        *("conv1", "maxpool1", "conv2", "conv3", "maxpool2"),
+        *("inception3a", "inception3b", "maxpool3"),
+    ),
+    (
+        *("inception4a", "inception4b", "inception4c", "inception4d", "inception4e", "maxpool4"),
+        *("inception5a", "inception5b"),
+    ),
+)
+_SHUFFLENET = ("conv1", "maxpool", "stage2"), ("stage3", "stage4", "conv5")
+_REGNET = (
+    ("stem", "trunk_output.block1", "trunk_output.block2"),
+    ("trunk_output.block3", "trunk_output.block4"),
+)
+# VGG-16: conv4, which begins behind the third pooling, and conv5.
+_VGG = (
+    tuple(f"features.{place}" for place in range(17)),
+    tuple(f"features.{place}" for place in range(17, 30)),
+)
+
 SMALL_RESNET = Family(
     "small_resnet (ours)",
     _layers("features"),
@@ -110,6 +155,7 @@ SMALL_RESNET = Family(
     smallest_input=8,
     stages=("layer2", "layer3"),
     branch_places=_last_stage,
+    last_stages=_stages(("first_stage",), ("layer2", "layer3")),
 )
 VGG_GAP = Family(
     "VGG-GAP (ours)",
@@ -118,49 +164,47 @@ VGG_GAP = Family(
     attrgetter("fc"),
     stride=16,
     branch_places=_around_conv6,
+    last_stages=LastStages(_layers(*_VGG[0]), _layers(*_VGG[1], "rectified_conv6"), (*_VGG[1], "conv6")),
 )
 VGG_DILATED = Family(
-    "VGG-16 dilated (ours)", _layers("features"), _pooled("dropout", "fc"), attrgetter("fc"), stride=8
+    "VGG-16 dilated (ours)",
+    _layers("features"),
+    _pooled("dropout", "fc"),
+    attrgetter("fc"),
+    stride=8,
+    last_stages=_stages(_VGG[0], (*_VGG[1], "features.30")),  # the fifth pooling, without stride
 )
 
 # By the torchvision module that defines the family's models.
 FAMILIES: dict[str, Family] = {
     "resnet": Family(
         "ResNet, ResNeXt, Wide ResNet",
-        _layers("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"),
+        _layers(*_RESNET[0], *_RESNET[1]),
         _pooled("fc"),
         attrgetter("fc"),
         stride=32,
         stages=("layer3", "layer4"),
         branch_places=_before_last_block,
+        last_stages=_stages(*_RESNET),
     ),
     "vgg": Family("VGG", _unpooled_features, _max_pooled_head, None, stride=16, branch_places=_last_poolings),
     "inception": Family(
         "Inception v3",
-        _rescaled_layers(
-            *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
-            *("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
-            *("Mixed_5b", "Mixed_5c", "Mixed_5d"),
-            *("Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
-            *("Mixed_7a", "Mixed_7b", "Mixed_7c"),
-        ),
+        _rescaled_layers(*_INCEPTION[0], *_INCEPTION[1]),
         _pooled("dropout", "fc"),
         attrgetter("fc"),
         stride=32,
         smallest_input=75,
         branch_places=attrgetter("Mixed_6a", "Mixed_7c"),
+        last_stages=_rescaled_stages(*_INCEPTION),
     ),
     "googlenet": Family(
         "GoogLeNet",
-        _rescaled_layers(
-            *("conv1", "maxpool1", "conv2", "conv3", "maxpool2"),
-            *("inception3a", "inception3b", "maxpool3"),
-            *("inception4a", "inception4b", "inception4c", "inception4d", "inception4e", "maxpool4"),
-            *("inception5a", "inception5b"),
-        ),
+        _rescaled_layers(*_GOOGLENET[0], *_GOOGLENET[1]),
         _pooled("dropout", "fc"),
         attrgetter("fc"),
         stride=32,
+        last_stages=_rescaled_stages(*_GOOGLENET),
     ),
     "densenet": Family(
         "DenseNet", _rectified_features, _pooled("classifier"), attrgetter("classifier"), stride=32
@@ -178,7 +222,12 @@ FAMILIES: dict[str, Family] = {
     ),
     "convnext": Family("ConvNeXt", _layers("features"), _normalised_head, None, stride=32),
     "regnet": Family(
-        "RegNet X, Y", _layers("stem", "trunk_output"), _pooled("fc"), attrgetter("fc"), stride=32
+        "RegNet X, Y",
+        _layers(*_REGNET[0], *_REGNET[1]),
+        _pooled("fc"),
+        attrgetter("fc"),
+        stride=32,
+        last_stages=_stages(*_REGNET),
     ),
     "squeezenet": Family("SqueezeNet", _layers("features"), _convolved_head, None, stride=16),
     "mnasnet": Family(
@@ -186,10 +235,11 @@ FAMILIES: dict[str, Family] = {
     ),
     "shufflenetv2": Family(
         "ShuffleNet v2",
-        _layers("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"),
+        _layers(*_SHUFFLENET[0], *_SHUFFLENET[1]),
         _pooled("fc"),
         attrgetter("fc"),
         stride=32,
+        last_stages=_stages(*_SHUFFLENET),
     ),
     "alexnet": Family("AlexNet", _unpooled_features, _max_pooled_head, None, stride=16, smallest_input=63),
 }

@@ -49,6 +49,17 @@ NORMALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+def averaged(total: Tensor, count: int, normalization: str) -> Tensor:
+    """The mean of normalised maps whose sum is given; several that go up to 1 are stretched to do so again.
+
+    Args:
+        total: (..., h, w).
+        count: how many maps it is the sum of.
+        normalization: key of `NORMALIZATIONS`, theirs.
+    """
+    return total if count == 1 else NORMALIZATIONS[normalization](total / count)
+
+
 def upsample(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps (N, P, h, w) on the grid -> (N, P, H, W) in the input frame, bilinear, cell centres aligned.
 

@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class LastStages:
+    """The deepest two stages of a trunk, on their own: what is fine-tuned where the rest stays as it is.
+
+    Attributes:
+        below: (model, images (N, 3, H, W)) -> what goes into them.
+        above: (model, what went into them) -> feature_map (N, K, h, w), the family's own.
+        parts: dotted names of the modules that `above` runs, from shallow to deep.
+    """
+
+    below: Callable[[nn.Module, Tensor], Tensor]
+    above: Callable[[nn.Module, Tensor], Tensor]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """How the networks of one architecture family are cut.
 
@@ -32,6 +47,7 @@ class Family:
         stages: names of the parts that halve the grid and can be dilated instead, from shallow to deep.
         branch_places: model -> the two layers, from shallow to deep, whose inputs a BEW layer may weigh; None
             where the paper names none for such a network.
+        last_stages: the deepest two stages, which RIB fine-tunes; None where they have no names of their own.
     """
 
     name: str
@@ -42,6 +58,7 @@ class Family:
     smallest_input: int = 32
     stages: tuple[str, ...] = ()
     branch_places: Callable[[nn.Module], tuple[nn.Module, nn.Module]] | None = None
+    last_stages: LastStages | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,13 @@ class SmallResNet(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Feature map (N, widths[-1], H/8, W/8), rounded up, of normalised images (N, 3, H, W)."""
-        x = F.relu(self.bn1(self.conv1(images)))  # (N, 48, H/2, W/2)
-        x = self.layer2(self.layer1(x))  # (N, 96, H/4, W/4)
+        x = self.layer2(self.first_stage(images))  # (N, 96, H/4, W/4)
         return cast("Tensor", self.layer3(x))  # (N, 160, H/8, W/8)
+
+    def first_stage(self, images: Tensor) -> Tensor:
+        """Stem and first stage: (N, widths[0], H/2, W/2), rounded up, of normalised images (N, 3, H, W)."""
+        x = F.relu(self.bn1(self.conv1(images)))
+        return cast("Tensor", self.layer1(x))
 
     def head(self, feature_map: Tensor) -> Tensor:
         """Logits (N, C) of a feature map (N, K, h, w): global average pooling and the linear layer."""

@@ -32,7 +32,11 @@ class VggGap(nn.Module):
 
     def trunk(self, images: Tensor) -> Tensor:
         """Feature map (N, 1024, H/16, W/16) of normalised images (N, 3, H, W)."""
-        return F.relu(self.conv6(self.features(images)))
+        return self.rectified_conv6(self.features(images))
+
+    def rectified_conv6(self, x: Tensor) -> Tensor:
+        """The sixth convolution and its ReLU: (N, 1024, H/16, W/16) of conv5's features (N, 512, H/16, W/16)."""
+        return F.relu(self.conv6(x))
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, C) of normalised images (N, 3, H, W)."""

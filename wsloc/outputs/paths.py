@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 LONGEST_NAME = 200  # bytes: file systems end at 255, and an extension and a temporary name still come on top
+_NO_NAME = re.compile(
+    "[\0\ud800-\udc7f\udd00-\udfff]"
+)  # what no file can be called; only a made-up id holds it
 _DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
 
 
@@ -23,15 +26,15 @@ def output_path(folder: Path, image_id: str, suffix: str) -> Path:
     """The file in `folder` for an image: `a/b.jpg` and `.npz` give `folder/a/b.jpg.npz`.
 
     Ids may be paths as they were given, so they are tamed: a drive and leading slashes are dropped, empty and
-    `.` steps too, `..` becomes `__`, a backslash `_`. A name of more than 200 bytes is cut and ends in eight
-    digits of its hash instead.
+    `.` steps too, `..` becomes `__`, a backslash and what no file can be called `_`. A name of more than 200 bytes
+    is cut and ends in eight digits of its hash instead.
 
     Args:
         folder: what the file never leaves.
         image_id: POSIX path, relative or absolute.
         suffix: put behind the name, with its dot.
     """
-    steps = _DRIVE.sub("", image_id.replace("\\", "_")).split("/")
+    steps = _DRIVE.sub("", _NO_NAME.sub("_", image_id).replace("\\", "_")).split("/")
     parts = ["__" if step == ".." else step for step in steps if step not in ("", ".")] or ["__"]
     return folder.joinpath(*parts[:-1], _cut(parts[-1]) + suffix)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError, OutputError
-from wsloc.files import replacing
+from wsloc.files import write_pieces
 from wsloc.records import Failure, Localization, Prediction
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def write_predictions(folder: Path, lines: Iterable[bytes]) -> Path:
         OutputError: if the file cannot be written.
     """
     path = folder / NAME
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        stream.writelines(lines)
+    write_pieces(path, lines)
     return path
 
 

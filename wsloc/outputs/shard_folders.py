@@ -82,9 +82,13 @@ def _read(folder: Path) -> ShardFolder:
         raise RunError(f"{folder} is unfinished: run its command again, then merge")
     manifest = read_manifest(folder) or {}
     run = manifest.get("run")
-    if not isinstance(run, dict) or not run.get("shard"):
+    try:
+        shard = parse_shard(str(run["shard"])) if isinstance(run, dict) and run.get("shard") else None
+    except UsageError:
+        shard = None
+    if shard is None:
         raise RunError(f"{folder} does not hold a shard: name folders that `--shard I/N` wrote")
-    return ShardFolder(folder, parse_shard(str(run["shard"])), manifest)
+    return ShardFolder(folder, shard, manifest)
 
 
 def _whole_run(found: ShardFolder) -> Identity:

@@ -41,7 +41,7 @@ class SeedRule:
     folder: str = ""
 
     def __str__(self) -> str:
-        numbers = ",".join(f"{value:g}" for value in self.values)
+        numbers = ",".join(str(value).removesuffix(".0") for value in self.values)
         return ":".join(filter(None, (self.name, self.folder, numbers)))
 
 

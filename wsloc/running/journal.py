@@ -8,7 +8,8 @@ these are written, a mark closes the batch:
     {"image": "a/c.jpg", ...}
     {"batch": 17, "lines": 2, "tallies": {"flat": 1}, "crc32": 2768625435}
 
-What stands behind the last mark, or is torn, is done again.
+What stands behind the last mark is done again: whoever goes on closes it with a mark of batch -1, so that it stays
+known which images may have files. What is torn is cut off.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import zlib
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 from wsloc.errors import DataError, OutputError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _MARK = b'{"batch": '
+_ABANDONED = -1  # the batch of a mark behind lines that are done again
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +75,22 @@ class Journal:
         self._open: tuple[int, bytes] | None = None  # number and lines of the batch that has no mark yet
 
     def __enter__(self) -> Self:
-        """Open the file, or begin it; what stands behind the last whole batch is cut off.
+        """Open the file, or begin it, behind the last whole batch.
 
         Raises:
             OutputError: if it cannot be written.
+            DataError: if it cannot be read.
         """
         try:
             self.path.touch()
-            self._end = _whole_length(self.path)
+            left, self._end = _unclosed(self.path)
             self._stream = self.path.open("r+b", buffering=0)
             self._stream.truncate(self._end)
             self._stream.seek(self._end)
         except OSError as error:
             raise self._error(error) from error
+        if left:
+            self._append(_mark(_ABANDONED, left.count(b"\n"), {}, zlib.crc32(left)))
         return self
 
     def write(self, number: int, lines: Sequence[bytes]) -> None:
@@ -124,6 +130,17 @@ class Journal:
             sync_folder(folder)
         self._append(_mark(number, content.count(b"\n"), tallies, zlib.crc32(content)))
         self._open = None
+
+    def sync(self) -> None:
+        """Have everything on disk, where other processes read it.
+
+        Raises:
+            OutputError: if what was written did not reach the disk.
+        """
+        try:
+            os.fsync(self._open_stream().fileno())
+        except OSError as error:
+            raise self._error(error) from error
 
     def close(self) -> None:
         """Close the file, everything on disk: whoever opens it now reads all of it.
@@ -182,9 +199,14 @@ def read_entries(path: Path) -> Iterator[Entry]:
     Raises:
         DataError: if it cannot be read.
     """
+    return (entry for entry in _marked(path) if entry.batch != _ABANDONED)
+
+
+def _marked(path: Path) -> Iterator[Entry]:
+    """What marks close, abandoned lines too; as far as they hold."""
     start = end = lines = checksum = 0
     for line in _lines(path):
-        if line.startswith(_MARK):
+        if not _is_record(line):
             entry = _entry(line, path, (start, end, end + len(line)), (lines, checksum))
             if entry is None:
                 return
@@ -204,7 +226,7 @@ def read_images(path: Path, *, of_done_batches: bool = True) -> Iterator[str]:
     for line in _lines(path, 0 if of_done_batches else _whole_length(path)):
         try:
             image = json.loads(line)["image"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue  # a mark, or torn
         if isinstance(image, str):
             yield image
@@ -257,13 +279,24 @@ def _entry(mark: bytes, path: Path, place: tuple[int, int, int], found: tuple[in
         if mark != _mark(batch, found[0], tallies, found[1]):
             return None
         return Entry(batch, path, *place, tallies)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def _whole_length(path: Path) -> int:
     """Bytes of a journal up to its last mark that holds."""
-    return max((entry.closed for entry in read_entries(path)), default=0)
+    return max((entry.closed for entry in _marked(path)), default=0)
+
+
+def _unclosed(path: Path) -> tuple[bytes, int]:
+    """The whole lines behind the last mark that holds, at most up to one that does not, and where they end."""
+    start = _whole_length(path)
+    left: list[bytes] = list(takewhile(_is_record, _lines(path, start)))
+    return b"".join(left), start + sum(map(len, left))
+
+
+def _is_record(line: bytes) -> bool:
+    return not line.startswith(_MARK)
 
 
 def _unreadable(path: Path, error: OSError) -> DataError:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from wsloc.running.unfinished import Work
 
 Item = TypeVar("Item")
-WRITERS = 2  # threads that draw and encode beside the network; both release Python's lock
+WRITERS = (
+    4  # threads that draw, encode and wait for the disk beside the network; all of it without Python's lock
+)
 
 
 def record_batches(

@@ -58,5 +58,5 @@ def count_batches(images: int, batch_size: int) -> int:
 
 
 def batch_length(number: int, images: int, batch_size: int) -> int:
-    """How many images batch `number`, from 0, of a list has."""
-    return min(batch_size, images - number * batch_size)
+    """How many images batch `number`, from 0, of a list has; none behind its end."""
+    return max(0, min(batch_size, images - number * batch_size))

@@ -97,20 +97,38 @@ class Work:
             self.ranks.hear("done", rank, meanwhile)
         return True
 
-    def entries(self) -> list[Entry]:
-        """All batches of the run, in their order.
+    def meet(self, stage: str) -> None:
+        """Wait until all processes have come to a stage: each then reads what all have done so far.
+
+        Raises:
+            RunError: if another process shows no life.
+            OutputError: if what this one has written did not reach the disk.
+        """
+        if self.journal is not None:
+            self.journal.sync()
+        self.ranks.tell(stage)
+        for rank in range(self.ranks.size):
+            if rank != self.ranks.rank:
+                self.ranks.hear(stage, rank)
+
+    def entries(self, numbers: range | None = None) -> list[Entry]:
+        """All batches of the run, or some of them, in their order.
+
+        Args:
+            numbers: of those that are wanted; None for all.
 
         Raises:
             RunError: if some were not done.
             DataError: if a journal cannot be read.
         """
+        wanted = self.batches if numbers is None else numbers
         found = _done(self.folder, self.ranks.size)
-        missing = sum(number not in found for number in self.batches)
+        missing = sum(number not in found for number in wanted)
         if missing:
             raise RunError(
-                f"{missing} of {len(self.batches)} batches are missing in {self.folder}: run the same command again"
+                f"{missing} of {len(wanted)} batches are missing in {self.folder}: run the same command again"
             )
-        return [found[number] for number in self.batches]
+        return [found[number] for number in wanted]
 
     def finish(self) -> None:
         """The results are complete, and on disk: forget how they came about.
@@ -185,7 +203,7 @@ def read_plan(folder: Path) -> Identity | None:
         return dict(json.loads((folder / FOLDER / PLAN).read_text(encoding="utf-8"))["identity"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
@@ -221,6 +239,7 @@ def _prepare(
     if there is not None and not overwrite:
         _refuse_others(folder, there, identity, interrupted=interrupted)
         if not interrupted and results.are_whole():
+            _sweep(folder, ranks.rank)
             yield {"complete": True, "done": []}
             return
     with _locked(folder, ranks.rank):
@@ -231,6 +250,13 @@ def _prepare(
         # Killed in a batch, or when all were done and their results were being joined.
         results.tidy(logged_images(folder, of_done_batches=len(done) >= batches))
         yield {"complete": False, "done": sorted(done)}
+
+
+def _sweep(folder: Path, rank: int) -> None:
+    """Remove what a run left that was killed at its very end, when its results were complete."""
+    if (folder / FOLDER).is_dir():
+        with suppress(OutputError), _locked(folder, rank):  # unless it is just ending
+            rmtree(folder / FOLDER, ignore_errors=True)
 
 
 def _begin(folder: Path, identity: Identity) -> None:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from wsloc.choice import Choice
 from wsloc.inputs.image_labels import ImageLabels
 from wsloc.networks.tasks import MULTI_LABEL
 from wsloc.records import Failure
@@ -85,16 +85,14 @@ def _observe_equal(
     multi_label = localizer.task == MULTI_LABEL
 
     def choose(probabilities: Tensor) -> Tensor:
-        """The classes (N, P) that are explained, as many as the richest image has; `_count` tells how many count."""
+        """The classes (N, P) that are explained, as many as the richest image has; others repeat their first."""
         if rows[0]:
-            longest = max(map(len, rows))
-            return torch.tensor([[*row, *row[:1] * (longest - len(row))] for row in rows]).to(
-                probabilities.device
-            )
-        most = request.classes if isinstance(request.classes, int) else 1
-        if request.classes is None and multi_label:
-            most = max(1, int((probabilities >= LEAST_PROBABILITY).sum(dim=1).max()))
-        return probabilities.topk(min(most, probabilities.shape[1]), dim=1).indices
+            return Choice(rows=rows)(probabilities)
+        if not (request.classes is None and multi_label):
+            return Choice(request.classes if isinstance(request.classes, int) else 1)(probabilities)
+        most = max(1, int((probabilities >= LEAST_PROBABILITY).sum(dim=1).max()))
+        values, indices = probabilities.topk(most, dim=1)
+        return indices.where(values >= LEAST_PROBABILITY, indices[:, :1])
 
     observed = localizer.observe(images, plan.maps, choose)
     first = observed[plan.map]
@@ -106,9 +104,7 @@ def _observe_equal(
             error = f"{image.image}: the network's output is NaN: check its weights"
             found.append(Failure(image.image, error))
             continue
-        count = len(row) or len(chosen)
-        if not row and request.classes is None and multi_label:
-            count = max(1, int((chosen >= LEAST_PROBABILITY).sum()))
+        count = len(set(first.class_index[n].tolist()))  # what repeats comes last
         order = np.argsort(first.class_index[n, :count], kind="stable")
         found.append(
             ImageMaps(

@@ -36,23 +36,29 @@ class SeedWriter:
     formats: tuple[str, ...]
     numbering: Numbering
 
-    def write(self, seeds: ImageSeeds, picture: npt.NDArray[np.uint8] | None = None) -> None:
-        """Write the files of an image, and its overlay where there is a picture to draw on.
+    def write(self, seeds: ImageSeeds, picture: npt.NDArray[np.uint8] | None = None) -> list[Path]:
+        """Write the files of an image, and its overlay where there is a picture to draw on; give their paths.
 
         Raises:
             OutputError: if one of them cannot be written.
         """
+        written: list[Path] = []
+
+        def put(name: str, content: bytes) -> None:
+            path = seed_path(self.folder, name, seeds.image)
+            write_bytes(path, content)
+            written.append(path)
+
         for name in self.formats:
             if name in FROM_LABELS:
-                content = FROM_LABELS[name](seeds, self.numbering)
-                write_bytes(seed_path(self.folder, name, seeds.image), content)
+                put(name, FROM_LABELS[name](seeds, self.numbering))
         wanted = [name for name in self.formats if name in FROM_MAPS]
         if wanted:
             maps = normalized(maps_to_image(seeds.activation_maps, seeds.image_size))
             for name in wanted:
-                content = FROM_MAPS[name](seeds, self.numbering, maps)
-                write_bytes(seed_path(self.folder, name, seeds.image), content)
+                put(name, FROM_MAPS[name](seeds, self.numbering, maps))
         if picture is not None:
-            save_overlay(
-                seed_path(self.folder, OVERLAYS, seeds.image), draw_seeds(picture, seeds, self.numbering)
-            )
+            path = seed_path(self.folder, OVERLAYS, seeds.image)
+            save_overlay(path, draw_seeds(picture, seeds, self.numbering))
+            written.append(path)
+        return written

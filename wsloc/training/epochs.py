@@ -102,7 +102,9 @@ class Learner:
         self.network: Network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub misses the keyword pair
         if sync_batch_norm:
             synchronize(self.network)
-        self.objective = self.group.wrapped(Objective(self.method, self.network), device)
+        self.objective: nn.Module = Objective(self.method, self.network)
+        if self.group.size > 1:
+            self.objective = self.group.wrapped(self.objective, device, all_used=self._uses_all())
         self.optimizer = _optimizer(self.network, recipe)
         self.average: AveragedModel | None = None
         if recipe.ema:
@@ -133,6 +135,14 @@ class Learner:
                 f"one image a batch leaves {self.recipe.backbone}'s batch norm one value a channel: give a larger "
                 f"--image-size than {self.recipe.image_size}, or two images a batch and more"
             )
+
+    def _uses_all(self) -> bool:
+        """Whether logits depend on every parameter: auxiliary classifiers, for one, are passed over."""
+        size = max(self.recipe.image_size, self.network.family.smallest_input)
+        self.network.eval()  # draws no numbers, moves no statistics
+        logits = self.network(torch.zeros(1, 3, size, size, device=self.device))
+        found = torch.autograd.grad(logits.sum(), list(self.network.parameters()), allow_unused=True)
+        return all(gradient is not None for gradient in found)
 
     @torch.inference_mode()
     def _cells(self) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from wsloc.errors import CheckpointError, OutputError, TrainingError
 from wsloc.files import write_bytes, write_text
-from wsloc.networks.checkpoints import read_untrusted
+from wsloc.networks.checkpoints import is_plain, read_untrusted
 from wsloc.outputs.curves import save_training_curve
 
 if TYPE_CHECKING:
@@ -104,12 +104,13 @@ class TrainingFiles:
             TrainingError: if the file cannot be read or holds something else.
         """
         try:
-            state = read_untrusted(self.resume)
+            state: Any = read_untrusted(self.resume)
         except CheckpointError as error:
             raise TrainingError(f"{error}: {START_ANEW}") from error
-        if not isinstance(state, dict) or not isinstance(state.get("arguments"), dict):
+        arguments = state.get("arguments") if isinstance(state, dict) else None
+        if not isinstance(arguments, dict) or not is_plain(arguments):
             raise TrainingError(f"{self.resume} is no state of a training: {START_ANEW}")
-        return state
+        return dict(state)
 
     def forget(self) -> None:
         """Remove the state: the training is complete, or begins anew.
@@ -142,7 +143,7 @@ class TrainingFiles:
         try:
             lines = self.metrics.read_text(encoding="utf-8").splitlines()
             return [dict(json.loads(line)) for line in lines]
-        except (OSError, TypeError, ValueError) as error:
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(f"{self.metrics} cannot be read: remove it, or {START_ANEW}") from error
 
 

@@ -48,15 +48,21 @@ class Group:
         """This process's share of so many things: parts differ by one at most."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def wrapped(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """A module whose gradients are averaged over the processes as they come; itself where there is one."""
+    def wrapped(self, module: nn.Module, device: torch.device, *, all_used: bool = True) -> nn.Module:
+        """A module whose gradients are averaged over the processes as they come; itself where there is one.
+
+        Args:
+            module: of the device.
+            device: of this process.
+            all_used: whether every pass uses all parameters; torch warns if it looks for others in vain.
+        """
         if self.size == 1:
             return module
         return DistributedDataParallel(
             module,
             device_ids=[device] if device.type == "cuda" else None,
             broadcast_buffers=False,  # `average_buffers` brings them together
-            find_unused_parameters=True,  # auxiliary classifiers
+            find_unused_parameters=not all_used,
         )
 
     @staticmethod

@@ -108,3 +108,17 @@ def test_other_files(tmp_path: Path) -> None:
     path.write_bytes(b"\xff{}")
     with pytest.raises(DataError, match="it is no UTF-8 text"):
         coco.read(path)
+
+
+@pytest.mark.parametrize(
+    ("digits", "reason"),
+    [
+        (400, "annotation 1: its bbox holds a number beyond any image"),
+        (5000, "a number of thousands of digits"),
+    ],
+)
+def test_numbers_beyond_all_images(tmp_path: Path, digits: int, reason: str) -> None:
+    path = written(tmp_path, CONTENT)
+    path.write_text(path.read_text(encoding="utf-8").replace("100.25", "9" * digits), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"instances\.json: .*{reason}"):
+        coco.read(path)

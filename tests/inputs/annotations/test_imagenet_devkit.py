@@ -120,3 +120,13 @@ def test_a_folder_without_ground_truth(tmp_path: Path) -> None:
     assert not imagenet_devkit.matches(tmp_path)
     with pytest.raises(DataError, match=f"no {TRUTH} in it"):
         imagenet_devkit.read(tmp_path)
+
+
+def test_numbers_of_thousands_of_digits(kit: Path) -> None:
+    (kit / "data/map_clsloc.txt").write_text(MAP)
+    (kit / "data" / TRUTH).write_text(f"{'9' * 5000}\n")
+    with pytest.raises(DataError, match=r"ground_truth\.txt:1: expected a class's number"):
+        imagenet_devkit.read(kit)
+    (kit / "data/map_clsloc.txt").write_text(f"{'9' * 5000} n02119789\n")
+    with pytest.raises(DataError, match=r"map_clsloc\.txt:1: expected `wnid`"):
+        imagenet_devkit.read(kit)

@@ -81,3 +81,8 @@ def test_real_wnids(real_data: Callable[[str], Path]) -> None:
     found = resolve_labels(tiny_imagenet.read(real_data("tiny-imagenet-20/val")), imagenet_classes())
     assert len(found) == 20
     assert all(imagenet_classes().ids[index] == wnid for wnid, index in found.items())
+
+
+def test_a_label_of_thousands_of_digits_is_no_index() -> None:
+    with pytest.raises(DataError, match="2 of the annotations' 2 classes are not among"):
+        resolve_labels(samples("9" * 5000, "8" * 5000), CLASSES)

@@ -77,3 +77,10 @@ def test_only_a_csv_with_that_header_is_this_format(tmp_path: Path) -> None:
     assert not labels_csv.matches(written(tmp_path, ""))
     assert not labels_csv.matches(tmp_path)
     assert not labels_csv.matches(tmp_path / "gone.csv")
+
+
+def test_a_file_of_one_long_line_is_another_format(tmp_path: Path) -> None:
+    path = written(tmp_path, "a" * 200_000)
+    assert not labels_csv.matches(path)
+    with pytest.raises(DataError, match=r"labels\.csv:1: field larger than"):
+        labels_csv.read(path)

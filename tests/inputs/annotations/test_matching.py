@@ -152,3 +152,10 @@ def test_malformed_blacklists(tmp_path: Path, text: str, ids: list[str], reason:
 def test_a_blacklist_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read .*absent\.txt"):
         read_blacklist(tmp_path / "absent.txt", VALIDATION)
+
+
+@pytest.mark.parametrize("line", ["+-5", "--3", "++1", "9" * 5000])
+def test_a_blacklist_of_what_looks_like_numbers(tmp_path: Path, line: str) -> None:
+    (tmp_path / "list.txt").write_text(line)
+    with pytest.raises(DataError, match=r"list\.txt:1: images are counted from 1"):
+        read_blacklist(tmp_path / "list.txt", ["a"])

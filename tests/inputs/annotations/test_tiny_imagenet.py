@@ -116,3 +116,10 @@ def test_a_folder_per_class_is_not_this_format(tmp_path: Path) -> None:
     (tmp_path / "cat" / "other_boxes.txt").touch()
     assert not tiny_imagenet.matches(tmp_path)
     assert not tiny_imagenet.matches(tmp_path / "gone")
+
+
+def test_a_corner_beyond_all_numbers(root: Path) -> None:
+    path = root / "val/val_annotations.txt"
+    path.write_text(f"val_0.JPEG n02 0 32 44 {'9' * 400}\n")
+    with pytest.raises(DataError, match=r"val_annotations\.txt:1: expected an image, a wnid and 4 integers"):
+        tiny_imagenet.read(path)

@@ -148,3 +148,9 @@ def test_real_metadata(real_data: Callable[[str], Path]) -> None:
     expected = json.loads(real_data("wsol-parity/expected.json").read_text(encoding="utf-8"))
     assert expected
     assert len(set(ids)) == 200
+
+
+def test_a_class_of_thousands_of_digits(split: Path) -> None:
+    (split / "class_labels.txt").write_text(f"val/a.JPEG,{'9' * 5000}\nval/b.JPEG,7\n")
+    with pytest.raises(DataError, match=r"class_labels\.txt:1: expected `image,class_index`"):
+        wsol.read(split)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,15 @@ def test_the_name_is_that_of_its_files(image: str, tmp_path: Path) -> None:
 
 def test_flaws_are_named(tmp_path: Path) -> None:
     good = line_values(seed_line(seeds(), PLAIN))
-    for bad in ("{\n", "[1]\n", json.dumps({**good, "classes": 3}) + "\n", json.dumps({"image": "a"}) + "\n"):
+    odd: list[dict[str, object]] = [
+        {"image": "a"},
+        {**good, "classes": 3},
+        {**good, "width": 10**400},
+        {**good, "height": 0},
+        {**good, "height": math.inf},
+        {**good, "ignore": {"value": 10**30, "pixels": 1, "counts": "0"}},
+    ]
+    for bad in ("{\n", "[1]\n", "[" * 100_000 + "\n", *(json.dumps(values) + "\n" for values in odd)):
         path = write(tmp_path / "log", good, bad)
         with pytest.raises(DataError, match="log:2: is no line that `wsloc seeds` wrote"):
             list(read_seed_log(path))

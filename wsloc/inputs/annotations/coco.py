@@ -78,8 +78,11 @@ def _load(path: Path) -> Any:
         raise DataError(f"cannot read {path}: it is no UTF-8 text") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: no JSON ({error.msg})") from error
-    except RecursionError as error:
-        raise DataError(f"{path}: no JSON of COCO's (nested too deeply)") from error
+    except (RecursionError, ValueError) as error:
+        reason = (
+            "nested too deeply" if isinstance(error, RecursionError) else "a number of thousands of digits"
+        )
+        raise DataError(f"{path}: no JSON of COCO's ({reason})") from error
     for part, keys in REQUIRED.items():
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
             raise DataError(f"{path}: no COCO JSON: a list `{part}` is expected in it")
@@ -132,7 +135,10 @@ def _read_box(values: Any, where: str, image_size: ImageSize | None) -> Box | No
     is_box = isinstance(values, list) and len(values) == 4
     if not is_box or not all(type(value) in (int, float) for value in values):
         raise DataError(f"{where}: it has no bbox of 4 numbers (a file of instances is expected)")
-    x, y, width, height = (float(value) for value in values)
+    try:
+        x, y, width, height = (float(value) for value in values)
+    except OverflowError as error:
+        raise DataError(f"{where}: its bbox holds a number beyond any image") from error
     shown = f"{where}: the box `{' '.join(str(value) for value in values)}`"
     if width < 0 or height < 0:
         raise DataError(f"{shown} has a negative extent: x, y, width, height are expected")

@@ -17,6 +17,7 @@ from wsloc.errors import DataError
 from wsloc.inputs.annotations.parsing import numbered_lines
 from wsloc.inputs.annotations.xml_files import WNID
 from wsloc.inputs.imagenet import VALIDATION_NAME
+from wsloc.inputs.number_kinds import whole_of
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def read(root: Path) -> list[Sample]:
         image = len(samples) + 1
         if number != image:
             raise DataError(f"{truth}:{image}: the line is empty, but each stands for an image")
-        if not line.isdecimal():
-            raise DataError(f"{truth}:{number}: expected a class's number, found `{line}`")
-        if int(line) not in wnids:
+        class_number = whole_of(line)
+        if class_number is None:
+            raise DataError(f"{truth}:{number}: expected a class's number, found `{line[:60]}`")
+        if class_number not in wnids:
             raise DataError(f"{truth}:{number}: class {line} is not in {synsets}")
-        samples.append(Sample(VALIDATION_NAME.format(image), None, labels=(wnids[int(line)],)))
+        samples.append(Sample(VALIDATION_NAME.format(image), None, labels=(wnids[class_number],)))
     if not samples:
         raise DataError(f"{truth}: holds no images")
     return samples
@@ -107,10 +109,10 @@ def read_synsets(path: Path) -> dict[int, str]:
 def _read_entry(line: str, where: str) -> tuple[int | None, str]:
     """`number wnid ...`, `wnid number ...` or `wnid ...`, parted by blanks or a comma."""
     first, second = [*re.split(r"[\s,]+", line, maxsplit=2), ""][:2]
-    if first.isdecimal() and WNID.fullmatch(second):
-        return int(first), second
+    if whole_of(first) is not None and WNID.fullmatch(second):
+        return whole_of(first), second
     if WNID.fullmatch(first):
-        return (int(second) if second.isdecimal() else None), first
+        return whole_of(second), first
     raise DataError(f"{where}: expected `wnid`, `number wnid` or `wnid number`, found `{line[:60]}`")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wsloc.errors import DataError
 from wsloc.inputs.annotations.matching import first_names
 from wsloc.inputs.class_labels import resolve_class
+from wsloc.inputs.number_kinds import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +50,8 @@ def resolve_labels(samples: Iterable[Sample], classes: Classes) -> dict[str, int
 
 def _is_known(label: str, words: set[str], count: int) -> bool:
     text = label.strip()
-    return text.casefold() in words or (text.isdecimal() and int(text) < count)
+    index = whole_of(text)
+    return text.casefold() in words or (index is not None and index < count)
 
 
 def _described(class_id: str, name: str) -> str:

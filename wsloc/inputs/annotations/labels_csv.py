@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEADER = ["image", "label"]
+LONGEST_HEADER = 4096  # characters that are looked at: some other file may be one line of many megabytes
 
 
 def matches(path: Path) -> bool:
@@ -21,7 +22,7 @@ def matches(path: Path) -> bool:
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return _is_header(next(csv.reader([stream.readline()]), []))
+        return _is_header(next(csv.reader([stream.readline(LONGEST_HEADER)]), []))
 
 
 def read(path: Path) -> list[Sample]:

@@ -10,6 +10,7 @@ from wsloc.errors import DataError
 from wsloc.inputs.annotations.parsing import numbered_lines
 from wsloc.inputs.imagenet import VALIDATION_NAME
 from wsloc.inputs.images import EXTENSIONS
+from wsloc.inputs.number_kinds import whole_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -155,9 +156,10 @@ def read_blacklist(path: Path, image_ids: Sequence[str]) -> frozenset[str]:
     for number, line in numbered_lines(path):
         name = _bare_name(line)
         if name not in images_of and line.lstrip("+-").isdecimal():
-            if int(line) < 1:
-                raise DataError(f"{path}:{number}: images are counted from 1, found {line}")
-            name, counted = VALIDATION_NAME.format(int(line)).casefold(), True
+            place = whole_of(line.removeprefix("+"))
+            if not place:
+                raise DataError(f"{path}:{number}: images are counted from 1, found {line[:60]}")
+            name, counted = VALIDATION_NAME.format(place).casefold(), True
         listed.add(name)
     found = frozenset(image for name in listed for image in images_of.get(name, ()))
     validation = VALIDATION_NAME.split("{", maxsplit=1)[0].casefold()

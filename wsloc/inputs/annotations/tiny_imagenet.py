@@ -79,14 +79,14 @@ def _rows(path: Path, wnid: str | None = None) -> Iterator[tuple[str, str, Box]]
             continue
         try:
             image, owner = fields[0], wnid or fields[1]
-            x0, y0, x1, y1 = (int(field) for field in fields[1 if wnid else 2 :])
-        except (ValueError, IndexError) as error:
+            x0, y0, x1, y1 = (float(int(field)) for field in fields[1 if wnid else 2 :])
+        except (ValueError, IndexError, OverflowError) as error:
             raise DataError(f"{path}:{number}: expected {words} and 4 integers") from error
         if not (0 <= x0 <= x1 and 0 <= y0 <= y1):
             raise DataError(
-                f"{path}:{number}: the box {x0} {y0} {x1} {y1} is not x0 <= x1 and y0 <= y1, from 0 on"
+                f"{path}:{number}: the box {x0:g} {y0:g} {x1:g} {y1:g} is not x0 <= x1 and y0 <= y1, from 0 on"
             )
         if image in images:
             raise DataError(f"{path}:{number}: {image} stands there twice")
         images.add(image)
-        yield image, owner, (float(x0), float(y0), x1 + 1.0, y1 + 1.0)
+        yield image, owner, (x0, y0, x1 + 1, y1 + 1)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wsloc.errors import DataError
 from wsloc.inputs.annotations.parsing import inclusive_box, numbered_lines, positive_size
+from wsloc.inputs.number_kinds import whole_of
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
@@ -119,9 +120,10 @@ def _table(path: Path, *, optional: bool = False) -> Iterator[tuple[str, str, st
 
 
 def _label(text: str, where: str) -> str:
-    if not text.isdecimal():
-        raise DataError(f"{where}: expected `image,class_index`, found the class `{text}`")
-    return str(int(text))
+    number = whole_of(text)
+    if number is None:
+        raise DataError(f"{where}: expected `image,class_index`, found the class `{text[:80]}`")
+    return str(number)
 
 
 def _size(text: str, where: str) -> ImageSize:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from wsloc.metrics.seed_coverage import ClassCoverage, Coverage
+
 if TYPE_CHECKING:
-    from wsloc.metrics.seed_coverage import Coverage
+    from collections.abc import Mapping
+
     from wsloc.outputs.seed_files.numbering import Numbering
 
 
@@ -23,3 +26,14 @@ def coverage_values(coverage: Coverage, numbering: Numbering) -> dict[str, Any]:
         for found in coverage.classes
     ]
     return {**asdict(coverage), "classes": classes}
+
+
+def read_coverage(values: Mapping[str, Any]) -> Coverage:
+    """The coverage that such values tell.
+
+    Raises:
+        KeyError: if one of them is missing.
+    """
+    names = [item.name for item in fields(ClassCoverage)]
+    classes = tuple(ClassCoverage(**{name: entry[name] for name in names}) for entry in values["classes"])
+    return Coverage(**{item.name: values[item.name] for item in fields(Coverage)} | {"classes": classes})

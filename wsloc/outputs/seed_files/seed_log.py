@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsloc.errors import DataError
+from wsloc.files import write_pieces
+from wsloc.inputs.images import PIXEL_LIMIT
 from wsloc.outputs.paths import output_path, stem
 from wsloc.outputs.seed_files.run_lengths import decode, encode
 from wsloc.records import Failure
@@ -138,6 +140,21 @@ def _area_values(area: SeedArea) -> dict[str, Any]:
     return {"value": area.value, "pixels": area.pixels, "counts": area.counts}
 
 
+def write_seed_log(folder: Path, lines: Iterable[bytes]) -> Path:
+    """Write `folder/seeds.jsonl`, whole or not at all, and return its path.
+
+    Args:
+        folder: where the file goes.
+        lines: of images in their order, singly or several at a time.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    path = folder / NAME
+    write_pieces(path, lines)
+    return path
+
+
 def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
     """The lines of a seed log, one at a time.
 
@@ -147,22 +164,36 @@ def read_seed_log(path: Path) -> Iterator[SeedLine | Failure]:
     try:
         with path.open("rb") as stream:
             for number, text in enumerate(stream, start=1):
-                try:
-                    yield _line(json.loads(text))
-                except (ValueError, KeyError, TypeError) as error:
-                    raise DataError(
-                        f"{path}:{number}: is no line that `wsloc seeds` wrote ({error!r})"
-                    ) from error
+                yield parse_seed_line(text, f"{path}:{number}")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def parse_seed_line(text: bytes, place: str) -> SeedLine | Failure:
+    """What a line of a seed log says.
+
+    Args:
+        text: with its line feed or without it.
+        place: file and line, for messages.
+
+    Raises:
+        DataError: if it is malformed.
+    """
+    try:
+        return _line(json.loads(text))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{place}: is no line that `wsloc seeds` wrote ({error!r})") from error
 
 
 def _line(values: dict[str, Any]) -> SeedLine | Failure:
     if "error" in values:
         return Failure(str(values["image"]), str(values["error"]))
+    height, width = _whole(values, "height"), _whole(values, "width")
+    if not 0 < height * width <= PIXEL_LIMIT:
+        raise ValueError(f"there is no image of {width} x {height} pixels")
     return SeedLine(
         image=str(values["image"]),
-        image_size=(int(values["height"]), int(values["width"])),
+        image_size=(height, width),
         map=str(values["map"]),
         predicted=values["labels"] == "predicted",
         probabilities=tuple(float(entry["probability"]) for entry in values["classes"]),
@@ -173,7 +204,15 @@ def _line(values: dict[str, Any]) -> SeedLine | Failure:
 
 
 def _area(values: dict[str, Any]) -> SeedArea:
-    return SeedArea(int(values["value"]), int(values["pixels"]), str(values["counts"]))
+    return SeedArea(_whole(values, "value"), _whole(values, "pixels"), str(values["counts"]))
+
+
+def _whole(values: dict[str, Any], key: str) -> int:
+    """A number of pixels or of a class."""
+    value = values[key]
+    if type(value) is not int or not 0 <= value <= PIXEL_LIMIT:
+        raise ValueError(f"{key!r} is no whole number from 0 on")
+    return value
 
 
 def lines_of(path: Path) -> SeedLines:

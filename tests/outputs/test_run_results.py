@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wsloc.errors import OutputError
-from wsloc.outputs.earlier_run import LOGS, BoxesResults, earlier_pictures
+from wsloc.outputs.boxes_layout import BOXES
 from wsloc.outputs.predictions import record_line, write_predictions
+from wsloc.outputs.run_results import RunResults, earlier_pictures
 from wsloc.records import Failure
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def log(folder: Path, *images: str) -> None:
 
 
 def clear(folder: Path) -> None:
-    BoxesResults(folder, None, frozenset()).clear()
+    RunResults(BOXES, folder, None, frozenset()).clear()
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -33,13 +34,13 @@ def content(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("name", LOGS)
+@pytest.mark.parametrize("name", BOXES.logs)
 def test_the_files_of_logged_images_go_and_no_others(tmp_path: Path, name: str) -> None:
     log(tmp_path, "a/b.jpg", "c.png")
     (tmp_path / "predictions.jsonl").rename(tmp_path / name)
     fill(tmp_path, "overlays/a/b.jpg.jpg", "maps/c.png.npz", "voc/a/b.xml", "yolo/c.txt", "yolo/classes.txt")
     fill(tmp_path, "draws/c.png.jpg", "overlays/mine.jpg", "overlays/b.jpg.jpg", "voc/c.txt")
-    assert list(earlier_pictures(tmp_path)) == [
+    assert list(earlier_pictures(BOXES, tmp_path)) == [
         tmp_path / "overlays/a/b.jpg.jpg",
         tmp_path / "draws/a/b.jpg.jpg",
         tmp_path / "overlays/c.png.jpg",
@@ -50,7 +51,7 @@ def test_the_files_of_logged_images_go_and_no_others(tmp_path: Path, name: str) 
         *("overlays", "overlays/mine.jpg", "overlays/b.jpg.jpg"),
         *("voc", "voc/c.txt"),
     }
-    assert list(earlier_pictures(tmp_path)) == []
+    assert list(earlier_pictures(BOXES, tmp_path)) == []
 
 
 def test_what_a_killed_run_was_writing_goes(tmp_path: Path) -> None:
