@@ -1,6 +1,6 @@
 """From maps to seed files, without the network: time an image, and memory by the number of images.
 
-    python tests/benchmarks/bench_seeds.py
+    PYTHONPATH=. python tests/benchmarks/bench_seeds.py
 
 Images of 224 x 224 pixels with one class or two, maps from grids of 7 x 7 at the input's size. Time is that of 1,000
 images with `--format png,gray`; peak memory, of processes of their own, that of 100 and of 10,000 images with
