@@ -112,12 +112,17 @@ def evaluation_of(
             *(line for run in runs for line in left_out(scores, run, figures[run])),
         ),
         failures=tuple(scores.failures),
-        unmatched=tuple(
-            Unmatched(words, len(names), tuple(names[:10]))
-            for matching in matchings
-            for words, names in matching.sides()
-        ),
+        unmatched=unmatched(matchings),
         arguments=dict(arguments or {}),
         versions=versions(),
     )
     return Evaluation(report, scores, figures)
+
+
+def unmatched(matchings: Sequence[Matching]) -> tuple[Unmatched, ...]:
+    """What is left on either side of some matchings, with the first ten names."""
+    return tuple(
+        Unmatched(words, len(names), tuple(names[:10]))
+        for matching in matchings
+        for words, names in matching.sides()
+    )

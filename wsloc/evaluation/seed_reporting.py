@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsloc.evaluation.mask_figures import absent_classes, background_row, class_means, figures_by_number
+from wsloc.evaluation.reporting import unmatched
 from wsloc.evaluation.seed_cases import seed_cases
 from wsloc.files import replacing_together
 from wsloc.inputs.annotations.matching import first_names
@@ -15,7 +16,7 @@ from wsloc.outputs.images_csv import ImageRow, images_csv
 from wsloc.outputs.manifest import versions
 from wsloc.outputs.report_html import write_report_html
 from wsloc.outputs.report_json import write_report_json
-from wsloc.outputs.report_records import ClassFigures, EvaluationRun, Report, Unmatched
+from wsloc.outputs.report_records import ClassFigures, EvaluationRun, Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,11 +130,7 @@ def seed_evaluation_of(
             *_class_notes(figures, classes),
         ),
         failures=tuple(scores.failures),
-        unmatched=tuple(
-            Unmatched(words, len(names), tuple(names[:10]))
-            for matching in matchings
-            for words, names in matching.sides()
-        ),
+        unmatched=unmatched(matchings),
         arguments=dict(arguments or {}),
         versions=versions(),
     )
