@@ -42,7 +42,7 @@ def test_a_checkpoint_holds_everything(make_checkpoint: Callable[..., Path], met
         assert (localizer.task, localizer.source) == ("multi-label", method)
         assert (localizer.network.pooling is not None) == (method == "ep")
         assert not localizer.network.training
-        assert not localizer.bfloat16
+        assert localizer.autocast is None
         weights = torch.load(path, weights_only=True)["weights"]
         assert all(
             torch.equal(value, weights[key]) for key, value in localizer.network.model.state_dict().items()
@@ -61,14 +61,14 @@ def test_whatever_the_user_says_comes_first(ep_checkpoint: Path) -> None:
     )
     assert named.classes == Classes(tuple("abcdef"), tuple("abcdef"))
     assert named.preprocessing == Preprocessing(64, "keep")
-    assert (named.task, named.bfloat16, named.device) == ("multi-label", True, torch.device("cpu"))
+    assert (named.task, named.autocast, named.device) == ("multi-label", torch.bfloat16, torch.device("cpu"))
     assert wsloc.load(ep_checkpoint, classes=CLASSES, preprocessing=SMALL).preprocessing == SMALL
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"precision": "half"}, "unknown precision 'half': choose auto, float32 or bfloat16"),
+        ({"precision": "half"}, "unknown precision 'half': choose auto, float32, bfloat16, float16"),
         ({"task": "regression"}, "unknown task 'regression': choose single-label or multi-label"),
         ({"device": "abacus"}, "unknown device 'abacus'"),
         ({"device": "cuda:99"}, "no CUDA device for 'cuda:99' on this machine: use --device cpu"),

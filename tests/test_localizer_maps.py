@@ -212,13 +212,16 @@ def test_ep_inference_leaves_a_gap_network_as_it_is(gap: Localizer, ep: Localize
         assert torch.equal(gap.network(images), logits)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.15), (torch.float16, 0.03)])
 @pytest.mark.parametrize("name", [*MAPS])
-def test_bfloat16_is_close(showing: Callable[[str], Localizer], name: str) -> None:
+def test_lower_precision_is_close(
+    showing: Callable[[str], Localizer], name: str, dtype: torch.dtype, tolerance: float
+) -> None:
     own = showing(name)
-    exact, rough = (one.localize(picture(), map=name) for one in (own, replace(own, bfloat16=True)))
+    exact, rough = (one.localize(picture(), map=name) for one in (own, replace(own, autocast=dtype)))
     assert maps_of(rough).dtype == np.float32
     assert not np.array_equal(maps_of(exact), maps_of(rough))
-    np.testing.assert_allclose(maps_of(rough), maps_of(exact), atol=0.15)
+    np.testing.assert_allclose(maps_of(rough), maps_of(exact), atol=tolerance)
 
 
 @pytest.mark.parametrize("name", [*MAPS])

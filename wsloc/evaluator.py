@@ -15,6 +15,7 @@ from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.report_folder import ReportResults
 from wsloc.evaluation.reporting import evaluation_of
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.scoring import score_into
 from wsloc.evaluation.seed_reporting import seed_evaluation_of
 from wsloc.evaluation.seed_scores import SeedScores
 from wsloc.evaluation.seed_vocabulary import seed_vocabulary
@@ -25,9 +26,6 @@ from wsloc.inputs.map_files import find_maps, other_maps
 from wsloc.inputs.seed_files import find_seeds
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.report_records import ChosenOn
-from wsloc.running.ranks import Ranks
-from wsloc.running.recording import Progress
-from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.seed_reporting import SeedEvaluation
     from wsloc.localizer import Localizer
+    from wsloc.running.ranks import Ranks
+    from wsloc.running.unfinished import Work
 
 
 def evaluate_localization(
@@ -126,17 +126,8 @@ def evaluate_into(
         ImageError: if the folder of the images vanishes, or a process that decodes is killed.
         RunError: if another process of the evaluation is gone.
     """
-    ranks = ranks or Ranks()
-    identity = live_identity(run, checkpoint=checkpoint, model=model)
-    batches = range(sum(run.batches()))
-    results = ReportResults(folder)
-    with open_work(folder, identity, results, batches=batches, ranks=ranks, overwrite=overwrite) as work:
-        progress = Progress(ranks, on_batch)
-        progress.skip(work.skipped)
-        joined = run.score_share(work, progress.add)
-        if not work.wait_for_all(progress.look):
-            return None
-        progress.look()
+
+    def finish(work: Work, joined: Callable[[], Scores]) -> Evaluation:
         try:
             evaluation = run.evaluation(joined())
         except DataError:  # of all images together: to go on would find the same
@@ -144,7 +135,15 @@ def evaluate_into(
             raise
         evaluation.write(folder)
         work.finish()
-    return evaluation
+        return evaluation
+
+    identity = live_identity(run, checkpoint=checkpoint, model=model)
+    return score_into(
+        *(folder, run, identity, ReportResults(folder), finish),
+        overwrite=overwrite,
+        on_batch=on_batch,
+        ranks=ranks,
+    )
 
 
 def evaluate_predictions(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsloc.inputs.presence import Presence
 from wsloc.networks.network import weights_digest
+from wsloc.networks.precision import precision_name
 from wsloc.outputs.manifest import file_sha256, write_manifest
 from wsloc.records import ImageFile
 from wsloc.running.identity import digest, run_identity
@@ -206,6 +207,6 @@ def network_entries(
         "weights": None if checkpoint is not None else weights,
         "preprocessing": asdict(localizer.preprocessing),
         "views": asdict(localizer.views),
-        "precision": "bfloat16" if localizer.bfloat16 else "float32",
+        "precision": precision_name(localizer.autocast),
         "device": localizer.device.type,
     }

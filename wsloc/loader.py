@@ -24,6 +24,7 @@ from wsloc.networks.dilation import set_output_stride
 from wsloc.networks.hooked import HookedNetwork
 from wsloc.networks.importing import import_state_dict, imported_classes
 from wsloc.networks.network import evaluating
+from wsloc.networks.precision import PRECISIONS, require_precision
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
 from wsloc.views import Views
@@ -67,7 +68,7 @@ def load(
             classifier, or a torch module: images (N, 3, H, W) -> logits (N, C). A module stays as it is: on its
             device, in its mode; it is asked in evaluation mode.
         device: a torch device, or `auto`: CUDA, else Apple's MPS, else the CPU; a module's own.
-        precision: `float32`, `bfloat16`, or `auto`, which is float32: boxes are the same on every device.
+        precision: `float32`, `bfloat16`, `float16`, or `auto`, which is float32: boxes are the same on every device.
         weights: for a model name: `DEFAULT` (torchvision's, downloaded once), a state dict's file, or None
             (random, from `random_seed`: for timing and tests).
         classes: names of the outputs, in place of the source's own; without any, 1000 outputs are taken for
@@ -99,7 +100,8 @@ def load(
         localizer = _from_module(source, target_layer, preprocessing, device)
     else:
         localizer = _from_name(source, weights, random_seed, resolve_device(device))
-    network = localizer.network
+    network, autocast = localizer.network, PRECISIONS.get(precision)
+    require_precision(localizer.device, autocast)
     if output_stride is not None:
         set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
@@ -115,7 +117,7 @@ def load(
         classes=named,
         preprocessing=used,
         task=task or localizer.task,
-        bfloat16=precision == "bfloat16",
+        autocast=autocast,
         views=views,
     )
 
@@ -132,8 +134,8 @@ def _views(scales: Sequence[float] | None, *, flip: bool | None, rib: FineTuning
 
 def _check(source: object, precision: str, task: str | None) -> None:
     """Refuse what no source could be loaded with."""
-    if precision not in {"auto", "float32", "bfloat16"}:
-        raise UnsupportedError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
+    if precision not in {"auto", *PRECISIONS}:
+        raise UnsupportedError(f"unknown precision {precision!r}: choose auto, {', '.join(PRECISIONS)}")
     if task is not None and task not in TASKS:
         raise UnsupportedError(f"unknown task {task!r}: choose {' or '.join(TASKS)}")
     if not isinstance(source, str | Path | nn.Module):

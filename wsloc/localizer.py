@@ -10,7 +10,7 @@ from collections import defaultdict
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast, overload
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from wsloc.choice import Choice
 from wsloc.errors import ImageError, MemoryLimitError, UnsupportedError
 from wsloc.fitting import Fitting, is_out_of_memory
 from wsloc.inputs.class_labels import resolve_choice
-from wsloc.inputs.loading import LoadedImage, load_batches
+from wsloc.inputs.loading import LoadedImage, decoding_seconds, load_batches
 from wsloc.inputs.number_kinds import is_whole
 from wsloc.inputs.pictures import Picture, load_picture
 from wsloc.methods import MAPS, require_map
@@ -29,7 +29,16 @@ from wsloc.networks.network import evaluating
 from wsloc.records import Failure, ImageFile, Localization
 from wsloc.request import Request
 from wsloc.running.overlap import worked_ahead
-from wsloc.running.stages import BOXES, DECODE, MAPPING, RECORD, WAIT_FOR_DECODE, WAIT_FOR_NETWORK, Stages
+from wsloc.running.stages import (
+    BOXES,
+    DECODE,
+    FORWARD,
+    MAPPING,
+    RECORD,
+    WAIT_FOR_DECODE,
+    WAIT_FOR_NETWORK,
+    Stages,
+)
 from wsloc.views import Views, explain, pooled
 
 if TYPE_CHECKING:
@@ -45,6 +54,7 @@ if TYPE_CHECKING:
     from wsloc.records import Classes
     from wsloc.request import LocalizeOptions, MapOptions
 
+Found = TypeVar("Found")
 MANY_CLASSES = 50  # from here on lambda_top5 localizes better than lambda_c, whose p(c) look-alikes share
 
 
@@ -59,7 +69,7 @@ class Localizer:
         task: `single-label` or `multi-label`.
         source: the method of a checkpoint (`ep`, `gap`, `ficklenet`), or `model` for anything else.
         device: where the network runs.
-        bfloat16: whether the trunk runs in bfloat16; entropies, logits and maps are float32 in any case.
+        autocast: what the trunk runs in, a value of `PRECISIONS`; entropies, logits and maps are float32 in any case.
         views: the scales and mirror images that maps are averaged over.
         fitting: how many inputs have turned out to fit into the device's memory at once.
         stages: where the time has gone.
@@ -71,7 +81,7 @@ class Localizer:
     task: str
     source: str
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    bfloat16: bool = False
+    autocast: torch.dtype | None = None
     views: Views = field(default_factory=Views)
     fitting: Fitting = field(default_factory=Fitting, compare=False)
     stages: Stages = field(default_factory=Stages, compare=False)
@@ -170,15 +180,27 @@ class Localizer:
         self, loaded: Iterable[LoadedBatch], request: Request
     ) -> Generator[list[Localization | Failure], None, None]:
         """The records of each batch; while they are made and used, the next one goes through the network."""
-        decoded = self.stages.waiting(WAIT_FOR_DECODE, loaded)
-        with closing(worked_ahead(decoded, partial(self._see, request=request))) as seen:
-            for batch, pending in seen:
-                with self.stages.measure(WAIT_FOR_NETWORK):
-                    found = pending.result()
-                self.stages.add(DECODE, sum(item.seconds for item in batch if isinstance(item, LoadedImage)))
+        with closing(self.seen_ahead(loaded, partial(self._see, request=request))) as seen:
+            for batch, found in seen:
                 records = self._boxed(batch, found, request)
                 with self.stages.measure(RECORD):
                     yield records
+
+    def seen_ahead(
+        self, loaded: Iterable[LoadedBatch], see: Callable[[LoadedBatch], Found]
+    ) -> Generator[tuple[LoadedBatch, Found], None, None]:
+        """Each batch with what is seen in it, in their order; while that is used, the next one is looked at.
+
+        Args:
+            loaded: the batches.
+            see: sends one through the network; called in a thread of its own.
+        """
+        with closing(worked_ahead(self.stages.waiting(WAIT_FOR_DECODE, loaded), see)) as seen:
+            for batch, pending in seen:
+                with self.stages.measure(WAIT_FOR_NETWORK):
+                    found = pending.result()
+                self.stages.add(DECODE, decoding_seconds(batch))
+                yield batch, found
 
     def default_map(self, *, class_named: bool = False) -> str:
         """The map that is shown unless the user names one."""
@@ -322,7 +344,7 @@ class Localizer:
                 task=self.task,
                 views=self.views,
                 normalization=normalization,
-                autocast=self.bfloat16,
+                autocast=self.autocast,
                 keys=[image.key for image in images] if drawn else (),
                 show_draws=show_draws,
                 stages=self.stages,
@@ -345,13 +367,20 @@ class Localizer:
             pixels: RGB at the input's size.
             entropy_pooled: whether under Entropy Pooling, whatever the network was trained with.
         """
-        with evaluating(self.network), self._exact(), torch.inference_mode(mode=False), torch.no_grad():
+        measured = self.stages.measure(FORWARD, on_device=True)
+        with (
+            evaluating(self.network),
+            self._exact(),
+            torch.inference_mode(mode=False),
+            torch.no_grad(),
+            measured,
+        ):
             inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
-            own = self.network.observe(inputs, differentiable=False, autocast=self.bfloat16)
+            own = self.network.observe(inputs, differentiable=False, autocast=self.autocast)
             return (pooled(self.network, own)[1] if entropy_pooled else own).logits
 
     def _exact(self) -> AbstractContextManager[Any]:
         """Full float32 convolutions on CUDA: TF32 would move boxes against the CPU's."""
-        if self.device.type != "cuda" or self.bfloat16:
+        if self.device.type != "cuda" or self.autocast is not None:
             return nullcontext()
         return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)

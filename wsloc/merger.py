@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsloc.errors import RunError, UsageError
+from wsloc.errors import RunError
 from wsloc.files import replacing
 from wsloc.outputs.boxes_layout import BOXES, kinds_of_boxes
 from wsloc.outputs.formats import write_formats
@@ -18,7 +18,7 @@ from wsloc.outputs.run_results import RunResults
 from wsloc.outputs.seed_files.coverage import coverage_values
 from wsloc.outputs.seed_files.layout import SEEDS, kinds_of_seeds
 from wsloc.outputs.seed_files.numbering import Numbering
-from wsloc.outputs.shard_folders import read_shards, whole_identity
+from wsloc.outputs.shard_folders import read_shards, refuse_a_shard, whole_identity
 from wsloc.outputs.tally import tally_records
 from wsloc.records import Classes, Failure
 from wsloc.runner import summarize
@@ -88,10 +88,11 @@ def merge_shards(
     shards = read_shards(folders)
     command = str(shards[0].identity["command"])
     if command not in _COMMANDS:
-        raise RunError(f"{shards[0].folder} holds {command}, of which shards cannot be joined")
+        raise RunError(
+            f"{shards[0].folder} holds a shard of {command}: `wsloc merge` joins it, not this function"
+        )
     output = output or Path(f"wsloc-{command}")
-    if output.resolve() in {folder.resolve() for folder in folders}:
-        raise UsageError(f"{output} is one of the shards: name another --output")
+    refuse_a_shard(output, shards)
     merge = _Merge(shards, output, _COMMANDS[command])
     skipped = carry_out(
         output,

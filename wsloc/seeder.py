@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from wsloc.running.carrying import Clock, carry_out
 from wsloc.running.identity import digest
 from wsloc.running.journal import copy_lines
 from wsloc.running.recording import WRITERS, record_batches
+from wsloc.running.stages import LABELLING, RECORD, WRITE
 from wsloc.seeding.finishing import finish_seeds
 from wsloc.seeding.making import SeedMaker
 from wsloc.seeding.observing import ImageMaps, observe_batch
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from wsloc.running.identity import Identity
     from wsloc.running.ranks import Ranks
     from wsloc.running.recording import Progress
+    from wsloc.running.stages import Stages
     from wsloc.running.unfinished import Work
     from wsloc.seeding.request import SeedRequest
 
@@ -85,6 +87,7 @@ class SeedSummary:
         numbering: of the classes.
         seconds: of the whole run, without what was done before.
         manifest: the file that documents it.
+        profile: seconds by stage, where they were asked for: of what this process did.
     """
 
     images: int
@@ -99,6 +102,7 @@ class SeedSummary:
     numbering: Numbering
     seconds: float
     manifest: Path
+    profile: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_seeds(
@@ -187,6 +191,7 @@ def summarize_seeds(folder: Path, *, classes: Classes, skipped: int, seconds: fl
             numbering=Numbering.of(classes),
             seconds=seconds,
             manifest=folder / MANIFEST,
+            profile=manifest.get("profile", {}),
         )
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -210,7 +215,10 @@ class MadeSeeds:
 
 
 def make_batches(
-    observed: Iterable[Sequence[ImageMaps | Failure]], maker: SeedMaker, numbering: Numbering
+    observed: Iterable[Sequence[ImageMaps | Failure]],
+    maker: SeedMaker,
+    numbering: Numbering,
+    stages: Stages,
 ) -> Generator[list[MadeSeeds], None, None]:
     """From batches of maps to batches of seeds, several images at a time.
 
@@ -218,6 +226,7 @@ def make_batches(
         observed: batches of maps.
         maker: of seeds.
         numbering: of the classes.
+        stages: told where the time goes.
     """
 
     def make(found: ImageMaps | Failure) -> MadeSeeds:
@@ -227,7 +236,10 @@ def make_batches(
 
     with ThreadPoolExecutor(WRITERS) as pool:
         for batch in observed:
-            yield list(pool.map(make, batch))
+            with stages.measure(LABELLING):
+                made = list(pool.map(make, batch))
+            with stages.measure(RECORD):
+                yield made
 
 
 def record_seeds(
@@ -237,6 +249,7 @@ def record_seeds(
     progress: Progress,
     *,
     overlays: bool,
+    stages: Stages,
 ) -> None:
     """Record batches of seeds, and write the files that there are one an image.
 
@@ -247,7 +260,8 @@ def record_seeds(
     def write(made: MadeSeeds) -> list[Path]:
         if isinstance(made.seeds, Failure):
             return []
-        return writer.write(made.seeds, made.picture if overlays else None)
+        with stages.measure(WRITE):
+            return writer.write(made.seeds, made.picture if overlays else None)
 
     record_batches(
         work, batches, line=lambda made: made.line, write=write, tally=lambda _made: {}, progress=progress
@@ -292,13 +306,18 @@ class _Run(ImageRun):
             with_picture=options.overlays or plan.crf,
             numbers=work.todo,
         )
-        observed = (observe_batch(localizer, batch, self.request, plan) for batch in loaded)
-        with closing(observed), closing(make_batches(observed, self.maker, self.numbering)) as batches:
+        see = partial(observe_batch, localizer, request=self.request, plan=plan)
+        with (
+            closing(localizer.seen_ahead(loaded, see)) as seen,
+            closing(
+                make_batches((found for _, found in seen), self.maker, self.numbering, localizer.stages)
+            ) as batches,
+        ):
             there = self.while_there(
                 work.todo, batches, lambda made: isinstance(made.seeds, Failure), self.beside
             )
             writer = SeedWriter(options.folder, options.formats, self.numbering)
-            record_seeds(work, there, writer, progress, overlays=options.overlays)
+            record_seeds(*(work, there, writer, progress), overlays=options.overlays, stages=localizer.stages)
 
     def join(self, clock: Clock, work: Work) -> None:
         """Make one set of results of what all processes have done."""

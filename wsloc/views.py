@@ -100,7 +100,7 @@ def explain(
     task: str,
     views: Views,
     normalization: str | None = None,
-    autocast: bool = False,
+    autocast: torch.dtype | None = None,
     keys: Sequence[int] = (),
     show_draws: int = 0,
     stages: Stages | None = None,
@@ -118,7 +118,7 @@ def explain(
         task: one of `TASKS`.
         views: how each input is looked at.
         normalization: key of `NORMALIZATIONS`; None for each map's own.
-        autocast: whether the trunk runs in bfloat16.
+        autocast: what the trunk runs in, a value of `PRECISIONS`.
         keys: N numbers that tell the images apart: what random maps are drawn from, beside the view.
         show_draws: how many single draws of random maps are given, too.
         stages: told where the time goes.
@@ -160,7 +160,7 @@ def _over_views(
     task: str,
     views: Views,
     normalization: str | None,
-    autocast: bool,
+    autocast: torch.dtype | None,
     keys: Sequence[int],
     show_draws: int,
     stages: Stages,
@@ -208,7 +208,7 @@ def _fine_tuned(
     task: str,
     settings: FineTuning,
     normalization: str,
-    autocast: bool,
+    autocast: torch.dtype | None,
     keys: Sequence[int],
 ) -> Explanation:
     """RIB's maps; classes and probabilities are those of the network before it is fine-tuned."""

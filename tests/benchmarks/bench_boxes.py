@@ -3,9 +3,11 @@
     python tests/benchmarks/bench_boxes.py [--images 200] [--rounds 3] [--device cpu] [--precision NAME] [--no-memory]
 
 Generated JPEGs of 500 x 375, resnet50 with random weights. Each round times, one after the other, the bare forward
-loop (batches that are in memory already), the bare decode loop (the same worker processes, nobody using what comes),
-the two of them in turn in one process, boxes without overlays and boxes with overlays. The medians of the rounds'
-ratios are printed: against the slower of the bare loops, and against both in turn.
+loop (batches that are in memory already), boxes without overlays, the forward loop again, boxes with overlays, the
+forward loop once more, the bare decode loop (the same worker processes, nobody using what comes), and forward and
+decode in turn in one process. Boxes are compared with the mean of the forward loops before and after, so that a machine
+whose speed drifts does not decide. Every round's ratios are printed, and their medians: against the slower of the bare
+loops, and against both in turn.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from wsloc.cli.options import default_workers
 from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import LoadedImage, load, load_batches
 from wsloc.loader import load as load_localizer
+from wsloc.networks.precision import PRECISIONS, autocasting
 from wsloc.request import Request
 from wsloc.runner import RunOptions, run_boxes
 
@@ -67,7 +70,7 @@ def inputs_of(localizer: Localizer, files: list[ImageFile]) -> Iterator[Tensor]:
 def forward(localizer: Localizer, batches: Iterable[Tensor]) -> float:
     """Seconds of the forward passes over batches, and of whatever makes them."""
     start = time.perf_counter()
-    with torch.inference_mode(), torch.autocast(localizer.device.type, torch.bfloat16, localizer.bfloat16):
+    with torch.inference_mode(), autocasting(localizer.device.type, localizer.autocast):
         for pixels in batches:
             localizer.network(localizer.preprocessing.normalized(pixels.to(localizer.device))).cpu()
     return time.perf_counter() - start
@@ -98,7 +101,7 @@ def peak_memory(images: Path, count: int, folder: Path) -> int:
     command = f"""
 import resource, subprocess, sys
 subprocess.run([sys.executable, "-m", "wsloc", "boxes", "@{names}", "--model", "resnet18", "--weights", "none",
-                "-o", "{folder}/out", "-q"], check=True)
+                "-o", "{folder}/out", "-q", "--overwrite"], check=True)
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
     answer = subprocess.run([sys.executable, "-c", command], check=True, capture_output=True, text=True)
@@ -113,7 +116,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    parser.add_argument("--precision", default="float32", choices=tuple(PRECISIONS))
     parser.add_argument("--no-memory", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
@@ -127,20 +130,28 @@ def main() -> None:
         batches = list(inputs_of(localizer, files))
         forward(localizer, batches[:2])  # warm up
         times: dict[str, list[float]] = defaultdict(list)
+        ratios: dict[str, list[float]] = defaultdict(list)
         for _ in range(arguments.rounds):
-            times["forward"].append(forward(localizer, batches))
-            times["plain"].append(boxes(localizer, files, Path(place, "plain"), overlays=False))
+            alone = [forward(localizer, batches)]
+            for name, overlays in (("plain", False), ("drawn", True)):
+                times[name].append(boxes(localizer, files, Path(place, name), overlays=overlays))
+                alone.append(forward(localizer, batches))
+                ratios[name].append(times[name][-1] / statistics.mean(alone[-2:]))
+            times["forward"] += alone
             times["decode"].append(decode(localizer, files))
-            times["drawn"].append(boxes(localizer, files, Path(place, "drawn"), overlays=True))
             times["in turn"].append(forward(localizer, inputs_of(localizer, files)))
         for name in ("forward", "decode", "in turn"):
             rate = len(files) / statistics.median(times[name])
             print(f"bare {name}: {rate:.1f} images/s on {localizer.device}, {arguments.precision}")
-        slower = list(map(max, times["forward"], times["decode"]))
+        if statistics.median(times["decode"]) > statistics.median(times["forward"]):
+            ratios = {name: list(map(truediv, times[name], times["decode"])) for name in ("plain", "drawn")}
         for name, words in (("plain", "without overlays"), ("drawn", "with overlays")):
-            beside = statistics.median(map(truediv, times[name], slower))
+            rounds = ", ".join(f"{ratio:.3f}" for ratio in ratios[name])
             in_turn = statistics.median(map(truediv, times[name], times["in turn"]))
-            print(f"boxes {words}: {beside:.3f} x the slower bare loop, {in_turn:.3f} x both in turn")
+            print(
+                f"boxes {words}: {statistics.median(ratios[name]):.3f} x the slower bare loop ({rounds}), "
+                f"{in_turn:.3f} x both in turn"
+            )
         if arguments.no_memory:
             return
         few, many = (peak_memory(images, count, Path(place)) for count in (50, 500))

@@ -1,10 +1,10 @@
 """Runs that are killed at random moments, gone on with, and compared with one that was not: byte for byte.
 
-    PYTHONPATH=. python tests/benchmarks/bench_kills.py [--kills 50] [--processes 1] [--torchrun] [--images 48] \
-        [--command boxes]
+    PYTHONPATH=. python tests/benchmarks/bench_kills.py [--command boxes] [--kills 50] [--processes 1] [--torchrun] \
+        [--images 48]
 
-Each round starts `wsloc boxes`, or `wsloc seeds`, in an empty folder, sends SIGKILL at a random moment (to all
-processes, or to one of several: the launcher then ends the others), and starts the same command again, which may be
+Each round starts `wsloc boxes`, `wsloc seeds` or `wsloc eval` in an empty folder, sends SIGKILL at a random moment (to
+all processes, or to one of several: the launcher then ends the others), and starts the same command again, which may be
 killed again; the last one is left to end. All files must be those of the unbroken run, times in the manifest aside,
 and none may be left over.
 
@@ -42,31 +42,52 @@ from wsloc.cli.app import LOADED, main  # noqa: E402
 COMMANDS = {
     "boxes": ["boxes", "--format", "jsonl,csv,coco,voc,yolo,npz"],
     "seeds": ["seeds", "--format", "png,gray,irn,psa,sec,coco,npz", "--overlays"],
+    "eval": [
+        *(
+            "eval",
+            "--compare",
+            "cam,entropy-class",
+            "--annotations",
+            "{annotations}",
+            "--tune-on",
+            "{annotations}",
+        ),
+        *("--tune-images", "{images}", "--threshold-step", "0.01", "--ten-crop"),
+    ],
 }
 LONGEST = 1200  # seconds that a run may take
 
 
-def write_images(folder: Path, count: int) -> None:
-    """Pictures of several sizes in two folders, one of them damaged."""
+def write_images(folder: Path, count: int, annotations: Path) -> None:
+    """Pictures of several sizes in two folders, one of them damaged, and their boxes as COCO's JSON."""
+    images, boxes = [{"id": count, "file_name": "b/damaged.jpg", "width": 9, "height": 9}], []
     for number in range(count):
         size = ((64, 96), (80, 80), (120, 60))[number % 3]
-        picture = make_scene(np.random.default_rng(number), size, [number % len(CLASSES)]).picture
+        scene = make_scene(np.random.default_rng(number), size, [number % len(CLASSES)])
         path = folder / "ab"[number % 2] / f"{number:04}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(path)
+        Image.fromarray(scene.picture).save(path)
+        name = path.relative_to(folder).as_posix()
+        images.append({"id": number, "file_name": name, "width": size[1], "height": size[0]})
+        (x0, y0, x1, y1) = scene.boxes[0][1]
+        box = {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "iscrowd": 0}
+        boxes.append({"id": number + 1, "image_id": number, "category_id": number % len(CLASSES) + 1, **box})
+    boxes.append({**boxes[0], "id": count + 1, "image_id": count})
     (folder / "b/damaged.jpg").write_bytes(b"no picture")
+    categories = [{"id": index, "name": name} for index, name in enumerate(CLASSES, 1)]
+    annotations.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder by its path; the manifest without times and the folder's own name."""
+    """Every file below a folder by its path, without the folder's own; the manifest without times."""
     found = {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes().replace(str(folder).encode(), b"OUT")
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
     if "manifest.json" in found:
         manifest = json.loads(found["manifest.json"])
-        del manifest["started"], manifest["seconds"], manifest["arguments"]["output"]
+        del manifest["started"], manifest["seconds"]
         found["manifest.json"] = json.dumps(manifest).encode()
     return found
 
@@ -239,10 +260,11 @@ def run() -> int:
     for name in LOADED[options.command]:
         import_module(name)
     with tempfile.TemporaryDirectory() as place:
-        images, log = Path(place, "images"), Path(place, "log")
-        write_images(images, options.images)
+        images, log, annotations = Path(place, "images"), Path(place, "log"), Path(place, "boxes.json")
+        write_images(images, options.images, annotations)
+        asked = [word.format(images=images, annotations=annotations) for word in COMMANDS[options.command]]
         arguments = [
-            *(*COMMANDS[options.command], str(images), "--checkpoint", "demo", "--batch-size", "3"),
+            *(*asked, str(images), "--checkpoint", "demo", "--batch-size", "3"),
             *("--workers", str(options.workers), "--image-size", "64", "--device", "cpu", "-q"),
         ]
         reference = Launcher([*arguments, "-o", f"{place}/unbroken"], 1, torchrun=False, log=log)

@@ -29,6 +29,7 @@ from wsloc.regions.seed_rules import parse_background, parse_foreground
 from wsloc.running.carrying import carry_out
 from wsloc.running.journal import copy_lines
 from wsloc.running.shards import count_batches
+from wsloc.running.stages import Stages
 from wsloc.seeder import make_batches, record_seeds
 from wsloc.seeding.finishing import finish_seeds
 from wsloc.seeding.making import SeedMaker
@@ -79,8 +80,8 @@ def run(count: int, formats: tuple[str, ...], folder: Path) -> float:
     writer = SeedWriter(folder, formats, numbering)
 
     def record(work: Work, progress: Progress) -> None:
-        made = make_batches(batches(count), SeedMaker(plan), numbering)
-        record_seeds(work, made, writer, progress, overlays=False)
+        made = make_batches(batches(count), SeedMaker(plan), numbering, Stages())
+        record_seeds(work, made, writer, progress, overlays=False, stages=Stages())
 
     def join(work: Work) -> None:
         finish_seeds(folder, copy_lines(work.entries()), numbering, formats)

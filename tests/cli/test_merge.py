@@ -4,6 +4,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+from tests.evaluation.example_data_set import write_data_set
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -77,6 +79,45 @@ def test_shards_of_seeds_too(
     assert ran.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
     assert ran.stdout.endswith("-> wsloc-seeds\n")
     assert (tmp_path / "wsloc-seeds/list.txt").read_bytes() == (tmp_path / "whole/list.txt").read_bytes()
+
+
+def test_shards_of_an_evaluation_too(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All options come out of the manifest as they went in; the report is that of one run, to the byte."""
+    data = write_data_set(tmp_path / "val", count=5)
+    (data / "images/3.png").write_bytes(b"no picture")
+    listed = tmp_path / "blacklist.txt"
+    listed.write_text("4.png\n")
+    options = (
+        *("eval", "--annotations", data, "--checkpoint", "demo", "--threshold-step", 0.25),
+        *("--map", "entropy", "--layer", "ep", "--mass", "0.98,0.9", "--scales", "1,1.5", "--flip"),
+        *("--tune-on", data, "--batch-size", 2, "--workers", 0, "--precision", "float32"),
+        *("--resize", "keep", "--blacklist", listed),
+    )
+    for number in (1, 2):
+        ran = command(*options, "-o", tmp_path / f"s{number}", "--shard", f"{number}/2", "--json")
+        assert ran.code == (0, 3)[number - 1], ran.stderr
+        document = json.loads(ran.stdout)
+        assert (document["shard"], document["failed"]) == (f"{number}/2", number - 1)
+    ran = command(*options, "-o", tmp_path / "s1", "--shard", "1/2")
+    assert ran.stderr.startswith("nothing is left to do")
+    assert "shard 1/2: 3 images, 0 failed -> " in ran.stdout
+    monkeypatch.chdir(tmp_path)
+    whole = command(*options, "-o", "wsloc-eval")
+    report = {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()}
+    shutil.rmtree("wsloc-eval")
+    ran = command("merge", "s1", "s2")
+    assert (ran.code, ran.stdout, ran.stderr) == (3, whole.stdout, whole.stderr)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()} == report
+    ran = command("merge", "s1", "s2", "-o", "s2")
+    assert ran.stderr == "wsloc: error: s2 is one of the shards: name another --output\n"
+
+
+def test_a_shard_of_what_takes_seconds_is_refused(command: Command, tmp_path: Path) -> None:
+    ran = command("eval", "--annotations", tmp_path, "--seeds", tmp_path, "--shard", "1/2")
+    assert ran.code == 2
+    assert "--shard goes with --checkpoint or --model" in ran.stderr
 
 
 def test_failed_images_are_told(command: Command, ep_checkpoint: Path, scenes: Path, tmp_path: Path) -> None:

@@ -189,7 +189,14 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
         (Precision.bfloat16, "cpu", "bfloat16"),
     ],
 )
-def test_auto_is_bfloat16_where_it_pays(precision: Precision, device: str, expected: str) -> None:
+def test_auto_is_bfloat16_where_it_pays(
+    precision: Precision, device: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert training_precision(precision, device) == expected
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    if precision is Precision.auto:
+        expected = "float32"
     assert training_precision(precision, device) == expected
 
 

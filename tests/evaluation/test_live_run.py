@@ -28,9 +28,9 @@ def prepared(localizer: Localizer, data: Path, **options: Any) -> LiveRun:
 
 def test_batches_of_scoring_tuning_and_ten_crops(localizer: Localizer, tmp_path: Path) -> None:
     data, other = write_data_set(tmp_path / "val", count=7), write_data_set(tmp_path / "other", count=3)
-    assert prepared(localizer, data, batch_size=2).batches() == (4, 0, 0)
+    assert prepared(localizer, data, batch_size=2).counts == (4, 0, 0)
     options = {"batch_size": 20, "ten_crop": True, "tune_on": Annotated(other)}
-    assert prepared(localizer, data, **options).batches() == (1, 1, 4)
+    assert prepared(localizer, data, **options).counts == (1, 1, 4)
 
 
 def test_each_map_has_its_own_rule(localizer: Localizer, tmp_path: Path) -> None:

@@ -200,13 +200,13 @@ def test_a_layer_that_runs_twice_is_seen_at_its_last_run(toy: Toy, images: Tenso
     assert hooks(toy) == 0
 
 
-@pytest.mark.parametrize("autocast", [False, True])
-def test_precision(toy: Toy, images: Tensor, autocast: bool) -> None:
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16, torch.float16])
+def test_precision(toy: Toy, images: Tensor, autocast: torch.dtype | None) -> None:
     network = HookedNetwork(toy, "middle.0")
     exact = network.observe(images, differentiable=True)
     observation = network.observe(images, differentiable=True, autocast=autocast)
     assert observation.feature_map.dtype == observation.logits.dtype == torch.float32
-    assert torch.equal(observation.logits, exact.logits) != autocast
+    assert torch.equal(observation.logits, exact.logits) is (autocast is None)
     torch.testing.assert_close(observation.logits, exact.logits, atol=0.02, rtol=0.02)
     found, expected = (grad_cam(network, seen, CLASS_INDEX) for seen in (observation, exact))
     assert found.dtype == torch.float32

@@ -164,15 +164,16 @@ def test_observed_gradients(images: Tensor, frozen: bool) -> None:
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_the_trunk_alone_runs_in_bfloat16(images: Tensor) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_trunk_alone_runs_in_lower_precision(images: Tensor, dtype: torch.dtype) -> None:
     network = toy_network()
     exact = network.observe(images, differentiable=False)
     seen: list[torch.dtype] = []
     network.model.get_submodule("trunk").register_forward_hook(
         lambda _module, _inputs, output: seen.append(output.dtype)
     )
-    observation = network.observe(images, differentiable=True, autocast=True)
-    assert seen == [torch.bfloat16]
+    observation = network.observe(images, differentiable=True, autocast=dtype)
+    assert seen == [dtype]
     assert observation.feature_map.dtype == observation.logits.dtype == torch.float32
     assert not torch.equal(observation.feature_map, exact.feature_map)
     torch.testing.assert_close(observation.feature_map, exact.feature_map, atol=0.03, rtol=0.03)

@@ -38,8 +38,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 2, 130, 143
 LOADED = {
     "boxes": ("wsloc.loader", "wsloc.runner"),
     "seeds": ("wsloc.loader", "wsloc.seeder"),
-    "eval": ("wsloc.evaluator",),
-    "merge": ("wsloc.merger",),
+    "eval": ("wsloc.loader", "wsloc.evaluator", "wsloc.evaluation.shards"),
+    "merge": ("wsloc.loader", "wsloc.merger", "wsloc.evaluation.shards"),
     "train": ("wsloc.trainer",),
     "inspect": ("wsloc.loader",),
     "import": ("wsloc.loader",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption, ShowDrawsOption
 from wsloc.cli.image_inputs import images_apart
+from wsloc.cli.network import load_localizer, network_source
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     RESULTS,
@@ -47,7 +47,6 @@ from wsloc.cli.options import (
     WeightsOption,
     WorkersOption,
     layer_map,
-    scale_list,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -63,13 +62,15 @@ from wsloc.cli.rib_options import (
     RibSumOption,
     RibTauOption,
     RibWeightDecayOption,
-    asked_fine_tuning,
 )
 from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 from wsloc.running.stages import profile_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wsloc.evaluation.shards import ShardSummary
     from wsloc.runner import RunSummary
     from wsloc.seeder import SeedSummary
 
@@ -151,17 +152,12 @@ def boxes(
     arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.class_labels import read_labels, resolve_choice
-    from wsloc.loader import load
-    from wsloc.networks.compiled import compile_trunk
-    from wsloc.networks.devices import settling
-    from wsloc.networks.importing import read_class_names
     from wsloc.outputs.boxes_layout import BOXES
     from wsloc.outputs.run_results import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
     from wsloc.running.ranks import joined, launched
     from wsloc.running.shards import parse_shard
-    from wsloc.running.stages import Stages
 
     source, weights_file = network_source(checkpoint, model, weights)
     if labels is not None and classes:
@@ -182,28 +178,7 @@ def boxes(
         profile=profile,
     )
     files = images_apart(images, output, partial(earlier_pictures, BOXES, output))
-    localizer = load(
-        source,
-        weights=weights,
-        classes=None if class_names is None else read_class_names(class_names),
-        device=device,
-        precision=precision.value,
-        image_size=image_size,
-        resize=None if resize is None else resize.value,
-        output_stride=output_stride,
-        scales=scale_list(scales),
-        flip=flip,
-        draws=draws,
-        drop_rate=drop_rate,
-        infer_mode=None if infer_mode is None else infer_mode.value,
-        rib=asked_fine_tuning(arguments),
-        rib_images=rib_images,
-        random_seed=random_seed,
-    )
-    if compiled:
-        compile_trunk(localizer.network, localizer.device)
-    if profile:
-        localizer = replace(localizer, stages=Stages(settle=settling(localizer.device)))
+    localizer = load_localizer(source, arguments, profile=profile)
     request = Request(
         classes=resolve_choice(classes or "top1", localizer.classes)
         if labels is None
@@ -231,27 +206,9 @@ def boxes(
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def network_source(checkpoint: str | None, model: str | None, weights: str) -> tuple[str | Path, Path | None]:
-    """What to load, and the file that its weights come from (None for torchvision's own, or random ones).
-
-    Raises:
-        UsageError: if not just one network is named.
-    """
-    from wsloc.loader import checkpoint_path, names_checkpoint
-
-    if checkpoint is not None and model is None:
-        if weights != "DEFAULT":
-            raise UsageError("--weights goes with --model: a checkpoint has its own")
-        path = checkpoint_path(checkpoint)
-        return path, path
-    if model is None or checkpoint is not None:
-        raise UsageError("name one network: either --checkpoint FILE (or demo) or --model NAME")
-    if names_checkpoint(model):
-        raise UsageError(f"--model takes a torchvision classifier's name: give {model} with --checkpoint")
-    return model, None if weights in {"DEFAULT", "none"} else Path(weights)
-
-
-def report_done_and_failed(talk: Talk, summary: RunSummary | SeedSummary, output: Path) -> None:
+def report_done_and_failed(
+    talk: Talk, summary: RunSummary | SeedSummary | ShardSummary, output: Path
+) -> None:
     """What was done before, and what could not be used, on stderr."""
     if summary.skipped == summary.images:
         talk.note(f"nothing is left to do: {output} holds this run; --overwrite does it anew")
@@ -261,6 +218,12 @@ def report_done_and_failed(talk: Talk, summary: RunSummary | SeedSummary, output
         talk.error(f"failed: {failure.error}")
     if len(summary.failures) > FAILURES_SHOWN:
         talk.error(f"failed: {len(summary.failures) - FAILURES_SHOWN} more, see {summary.manifest}")
+
+
+def report_profile(talk: Talk, profile: Mapping[str, float], seconds: float) -> None:
+    """Where the time of a run went, if that was asked for, on stderr."""
+    for line in profile_lines(profile, seconds) if profile else ():
+        talk.note(line)
 
 
 def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
@@ -273,8 +236,7 @@ def report_boxes(talk: Talk, summary: RunSummary, output: Path) -> None:
             f"maps with one value everywhere: {summary.flat}; their boxes say nothing of where "
             "(a grid of 1 x 1 cell, or a blank picture)"
         )
-    for line in profile_lines(summary.profile, summary.seconds) if summary.profile else ():
-        talk.note(line)
+    report_profile(talk, summary.profile, summary.seconds)
     rows = [
         [
             record.image,

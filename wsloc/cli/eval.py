@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source
+from wsloc.cli.boxes import NOT_IN_MANIFEST, report_profile
 from wsloc.cli.console import Talk
 from wsloc.cli.eval_options import (
-    asked_maps,
     asked_rules,
     listed_synsets,
     named_source,
     refuse_options_of_others,
 )
-from wsloc.cli.eval_report import report_evaluation
+from wsloc.cli.eval_report import report_evaluation, report_shard
+from wsloc.cli.eval_run import asked_run
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
@@ -37,11 +37,11 @@ from wsloc.cli.options import (
     RandomSeedOption,
     ResizeOption,
     ScalesOption,
+    ShardOption,
     VerboseOption,
     WeightsOption,
     WorkersOption,
     listed_classes,
-    scale_list,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -57,14 +57,16 @@ from wsloc.cli.rib_options import (
     RibSumOption,
     RibTauOption,
     RibWeightDecayOption,
-    asked_fine_tuning,
 )
+from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 
 # What has no bearing on the figures; the report is the same, gone on with or begun anew.
-NOT_IN_REPORT = (*NOT_IN_MANIFEST, "context", "overwrite")
+NOT_IN_REPORT = (*NOT_IN_MANIFEST, "context", "overwrite", "profile")
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.seed_reporting import SeedEvaluation
 
@@ -247,7 +249,10 @@ def evaluate(
     precision: PrecisionOption = Precision.auto,
     batch_size: BatchSizeOption = 16,
     workers: WorkersOption = DEFAULT_WORKERS,
+    shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
+    compiled: CompileOption = False,
+    profile: ProfileOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -256,30 +261,27 @@ def evaluate(
     arguments = {name: value for name, value in locals().items() if name not in NOT_IN_REPORT}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.evaluation.annotated import Annotated as Truth
-    from wsloc.evaluation.live_run import LiveOptions, LiveRun
     from wsloc.evaluation.report_folder import require_no_interrupted_run
-    from wsloc.evaluator import evaluate_into, evaluate_maps, evaluate_predictions, evaluate_seeds
+    from wsloc.evaluator import evaluate_maps, evaluate_predictions, evaluate_seeds
     from wsloc.files import make_folder
-    from wsloc.running.ranks import joined, launched
+    from wsloc.running.ranks import launched
 
     named = named_source(network=checkpoint or model, predictions=predictions, maps=maps, seeds=seeds)
     refuse_options_of_others(context, named)
     if tune_on is None and (tune_images or tune_format != "auto"):
         raise UsageError("--tune-images and --tune-format go with --tune-on")
-    names, rules, factors = (
-        asked_maps(map_name, layer, compare),
-        asked_rules(mass, map_threshold, excess),
-        scale_list(scales),
-    )
-    truth = Truth(annotations, annotation_format, blacklist, listed_classes(classes))
-    make_folder(output)  # found out before the work, not after it
     rank, _ = launched()
     talk = Talk(as_json=as_json, quiet=quiet or rank > 0, verbose=verbose)
-    if named != "network":
-        if rank > 0:  # it takes seconds: the leading process does it alone
-            return
-        require_no_interrupted_run(output, overwrite=overwrite)
-    evaluation: Evaluation | SeedEvaluation | None
+    if named == "network":
+        evaluate_network(talk, output, arguments, overwrite=overwrite, profile=profile)
+        return
+    if rank > 0:  # it takes seconds: the leading process does it alone
+        return
+    rules = asked_rules(mass, map_threshold, excess)
+    truth = Truth(annotations, annotation_format, blacklist, listed_classes(classes))
+    make_folder(output)  # found out before the work, not after it
+    require_no_interrupted_run(output, overwrite=overwrite)
+    evaluation: Evaluation | SeedEvaluation
     if seeds is not None:
         evaluation = evaluate_seeds(seeds, truth, images=images or None, arguments=arguments)
     elif predictions is not None:
@@ -303,55 +305,38 @@ def evaluate(
             arguments=arguments,
             random_seed=random_seed,
         )
-    else:
-        from wsloc.loader import load
-
-        source, weights_file = network_source(checkpoint, model, weights)
-        localizer = load(
-            source,
-            weights=weights,
-            device=device,
-            precision=precision.value,
-            image_size=image_size,
-            resize=None if resize is None else resize.value,
-            output_stride=output_stride,
-            scales=factors,
-            flip=flip,
-            draws=draws,
-            drop_rate=drop_rate,
-            infer_mode=None if infer_mode is None else infer_mode.value,
-            rib=asked_fine_tuning(arguments),
-            rib_images=rib_images,
-            random_seed=random_seed,
-        )
-        options = LiveOptions(
-            maps=names,
-            rules=rules,
-            tune_on=None if tune_on is None else Truth(tune_on, tune_format, None, truth.classes),
-            tune_images=tune_images or None,
-            threshold_step=threshold_step,
-            ten_crop=ten_crop,
-            batch_size=batch_size,
-            workers=workers,
-            arguments=arguments,
-            random_seed=random_seed,
-        )
-        run = LiveRun.prepared(localizer, images or None, truth, options)
-        with joined() as ranks, talk.progress("scoring", len(run.found.files)) as advance:
-            evaluation = evaluate_into(
-                output,
-                run,
-                checkpoint=weights_file,
-                model=model,
-                overwrite=overwrite,
-                on_batch=advance,
-                ranks=ranks,
-            )
-        talk.note_if(localizer.fitting.note)
-        if evaluation is None:  # the leading process speaks
-            return
-    if named != "network":
-        evaluation.write(output)
+    evaluation.write(output)
     report_evaluation(talk, evaluation, output)
-    if evaluation.report.failures:
-        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def evaluate_network(
+    talk: Talk, output: Path, arguments: Mapping[str, Any], *, overwrite: bool, profile: bool
+) -> None:
+    """Score a network, or a shard of its images, and report it; in a process that does not lead, score alone."""
+    from wsloc.evaluation.shards import ShardSummary, evaluate_shard
+    from wsloc.evaluator import evaluate_into
+    from wsloc.running.carrying import Clock
+    from wsloc.running.ranks import joined
+
+    asked = asked_run(arguments, profile=profile)
+    run, clock = asked.run, Clock()
+    evaluate_it = evaluate_into if run.options.shard.is_whole else evaluate_shard
+    with joined() as ranks, talk.progress("scoring", len(run.own_files)) as advance:
+        found = evaluate_it(
+            output,
+            run,
+            checkpoint=asked.checkpoint,
+            model=asked.model,
+            overwrite=overwrite,
+            on_batch=advance,
+            ranks=ranks,
+        )
+    talk.note_if(run.localizer.fitting.note)
+    if found is None:  # the leading process speaks
+        return
+    spent = run.localizer.stages.seconds() if profile else {}
+    report_profile(talk, spent, clock.seconds)
+    if isinstance(found, ShardSummary):
+        report_shard(talk, found, output, spent)
+    else:
+        report_evaluation(talk, found, output, spent)

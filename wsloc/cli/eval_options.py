@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsloc.cli.options import LayerName, MapName, layer_map
+from wsloc.cli.options import MapName, layer_map
 from wsloc.cli.rib_options import RIB_OPTIONS
 from wsloc.errors import UsageError
 
@@ -35,7 +35,7 @@ NETWORK_ALONE = (
         "tune_format",
         "ten_crop",
     ),
-    *("image_size", "resize", "device", "precision", "batch_size", "workers"),
+    *("image_size", "resize", "device", "precision", "batch_size", "workers", "shard", "compiled", "profile"),
 )
 SOURCES_OF = {
     **dict.fromkeys(NETWORK_ALONE, ("network",)),
@@ -79,7 +79,7 @@ def refuse_options_of_others(context: typer.Context, source: str) -> None:
             raise UsageError(f"{option} goes with {own}, not with {SOURCE_WORDS[source]}: leave it out")
 
 
-def asked_maps(map_name: MapName | None, layer: LayerName | None, compare: str | None) -> list[str]:
+def asked_maps(map_name: str | None, layer: str | None, compare: str | None) -> list[str]:
     """The maps that are asked for, the first of which stands on top of the report."""
     if map_name is not None and compare is not None:
         raise UsageError("--map and --compare exclude one another: name all maps in --compare")

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
+from wsloc.cli.boxes import EXIT_SOME_FAILED, report_done_and_failed
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wsloc.cli.console import Talk
     from wsloc.evaluation.reporting import Evaluation
     from wsloc.evaluation.seed_reporting import SeedEvaluation
+    from wsloc.evaluation.shards import ShardSummary
+    from wsloc.records import Failure
 
 # Short and on several lines, so that twenty runs of ten figures fit on a terminal; reports have the whole names.
 HEADINGS = {
@@ -35,8 +42,23 @@ HEADINGS = {
 }
 
 
-def report_evaluation(talk: Talk, evaluation: Evaluation | SeedEvaluation, output: Path) -> None:
-    """The table, or the JSON document, on stdout; notes and failures on stderr."""
+def report_evaluation(
+    talk: Talk,
+    evaluation: Evaluation | SeedEvaluation,
+    output: Path,
+    profile: Mapping[str, float] | None = None,
+) -> None:
+    """The table, or the JSON document, on stdout; notes and failures on stderr.
+
+    Args:
+        talk: the command's voice.
+        evaluation: what is told of.
+        output: where its report is.
+        profile: seconds by stage, for the document.
+
+    Raises:
+        typer.Exit: with the code for it, if some images failed.
+    """
     from wsloc.outputs.report_json import report_values
     from wsloc.outputs.report_records import figure_of, in_order
     from wsloc.outputs.report_tables import shown
@@ -60,4 +82,34 @@ def report_evaluation(talk: Talk, evaluation: Evaluation | SeedEvaluation, outpu
     talk.line(
         f"{report.counts['annotated']} images, {len(report.failures)} failed -> {output / 'report.html'}"
     )
-    talk.document({key: value for key, value in report_values(report).items() if key != "schema_version"})
+    values = {key: value for key, value in report_values(report).items() if key != "schema_version"}
+    talk.document({**values, **({"profile": profile} if profile else {})})
+    _exit(report.failures)
+
+
+def report_shard(talk: Talk, summary: ShardSummary, output: Path, profile: Mapping[str, float]) -> None:
+    """What a shard came to, and how to go on; arguments and errors as of `report_evaluation`."""
+    report_done_and_failed(talk, summary, output)
+    talk.line(
+        f"shard {summary.shard}: {summary.images} images, {len(summary.failures)} failed -> {output}; "
+        "`wsloc merge` makes the report of all shards"
+    )
+    talk.document(
+        {
+            "output": str(output),
+            "manifest": str(summary.manifest),
+            "shard": str(summary.shard),
+            "images": summary.images,
+            "skipped": summary.skipped,
+            "failed": len(summary.failures),
+            "failures": [{"image": failure.image, "error": failure.error} for failure in summary.failures],
+            "seconds": round(summary.seconds, 3),
+            **({"profile": profile} if profile else {}),
+        }
+    )
+    _exit(summary.failures)
+
+
+def _exit(failures: Sequence[Failure]) -> None:
+    if failures:
+        raise typer.Exit(EXIT_SOME_FAILED)

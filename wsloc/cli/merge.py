@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wsloc.cli.boxes import EXIT_SOME_FAILED, report_boxes
 from wsloc.cli.console import Talk
+from wsloc.cli.eval_report import report_evaluation
+from wsloc.cli.eval_run import asked_run
 from wsloc.cli.options import RESULTS, JsonOption, QuietOption, VerboseOption
 from wsloc.cli.seeds import report_seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wsloc.outputs.shard_folders import ShardFolder
 
 
 def merge(
@@ -25,7 +32,7 @@ def merge(
             "-o",
             metavar="DIR",
             help="Folder for the joined results; the shards stay as they are.",
-            show_default="wsloc-boxes or wsloc-seeds",
+            show_default="wsloc-boxes, wsloc-seeds or wsloc-eval",
             rich_help_panel=RESULTS,
         ),
     ] = None,
@@ -39,12 +46,17 @@ def merge(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Join the shards of a `wsloc boxes` or `wsloc seeds --shard I/N` into the results of one run, byte for byte."""
+    """Join the shards of a `wsloc boxes`, `seeds` or `eval --shard I/N` into the results of one run, byte for byte."""
     from wsloc.merger import merge_shards
+    from wsloc.outputs.shard_folders import read_shards
     from wsloc.seeder import SeedSummary
 
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     talk.detail(f"{len(shards)} shards")
+    found = read_shards(shards)
+    if found[0].identity["command"] == "eval":
+        merge_evaluation(talk, found, output or Path("wsloc-eval"), overwrite=overwrite)
+        return
     with talk.progress("joining", None) as advance:
         summary = merge_shards(shards, output, overwrite=overwrite, on_batch=advance)
     if isinstance(summary, SeedSummary):
@@ -53,3 +65,17 @@ def merge(
         report_boxes(talk, summary, summary.manifest.parent)
     if summary.failures:
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def merge_evaluation(talk: Talk, shards: Sequence[ShardFolder], output: Path, *, overwrite: bool) -> None:
+    """Make the report of an evaluation's shards: its annotations are read again, and nothing goes through a network."""
+    from wsloc.evaluation.report_folder import require_no_interrupted_run
+    from wsloc.evaluation.shards import join_shards
+    from wsloc.outputs.shard_folders import refuse_a_shard
+
+    refuse_a_shard(output, shards)
+    require_no_interrupted_run(output, overwrite=overwrite)
+    arguments = {**shards[0].manifest["arguments"], "shard": None, "output": str(output)}
+    asked = asked_run(arguments, device="cpu")
+    evaluation = join_shards(shards, output, asked.run, checkpoint=asked.checkpoint, model=asked.model)
+    report_evaluation(talk, evaluation, output)

@@ -57,6 +57,7 @@ class Precision(StrEnum):
     auto = "auto"
     float32 = "float32"
     bfloat16 = "bfloat16"
+    float16 = "float16"
 
 
 def default_workers() -> int:
@@ -280,8 +281,7 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="NAME",
-        help="float32: the same results on every device; bfloat16: faster on GPUs; auto: float32, in training on CUDA "
-        "bfloat16.",
+        help="float32: the same results on every device; bfloat16, float16: faster on GPUs; auto: float32.",
         rich_help_panel=RUNNING,
     ),
 ]
@@ -356,7 +356,7 @@ VerboseOption = Annotated[
 ]
 
 
-def layer_map(map_name: MapName | None, layer: LayerName | None) -> str | None:
+def layer_map(map_name: str | None, layer: str | None) -> str | None:
     """The map that `--map` and `--layer` name together, a key of `MAPS`.
 
     Raises:
@@ -365,10 +365,10 @@ def layer_map(map_name: MapName | None, layer: LayerName | None) -> str | None:
     from wsloc.methods import LAYERS
 
     if layer is None:
-        return None if map_name is None else map_name.value
-    if map_name is not MapName.entropy:
+        return None if map_name is None else str(map_name)
+    if map_name != MapName.entropy:
         raise UsageError("--layer goes with --map entropy")
-    return LAYERS[layer.value]
+    return LAYERS[str(layer)]
 
 
 def scale_list(text: str | None) -> tuple[float, ...] | None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, network_source, report_done_and_failed
+from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, report_done_and_failed, report_profile
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.image_inputs import images_apart
+from wsloc.cli.network import load_localizer, network_source
 from wsloc.cli.options import (
     DEFAULT_WORKERS,
     AnewOption,
@@ -36,7 +37,6 @@ from wsloc.cli.options import (
     VerboseOption,
     WeightsOption,
     WorkersOption,
-    scale_list,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -52,7 +52,6 @@ from wsloc.cli.rib_options import (
     RibSumOption,
     RibTauOption,
     RibWeightDecayOption,
-    asked_fine_tuning,
 )
 from wsloc.cli.seeds_options import (
     AnnotationFormatOption,
@@ -68,6 +67,7 @@ from wsloc.cli.seeds_options import (
     labels_of_files,
     pictures_of,
 )
+from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def seeds(
     workers: WorkersOption = DEFAULT_WORKERS,
     shard: ShardOption = None,
     random_seed: RandomSeedOption = 0,
+    compiled: CompileOption = False,
+    profile: ProfileOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -137,8 +139,6 @@ def seeds(
     arguments = {name: value for name, value in locals().items() if name not in NOT_IN_MANIFEST}
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
     from wsloc.inputs.class_labels import resolve_choice
-    from wsloc.loader import load
-    from wsloc.networks.importing import read_class_names
     from wsloc.outputs.run_results import earlier_pictures
     from wsloc.outputs.seed_files.layout import SEEDS
     from wsloc.regions.seed_rules import parse_background, parse_foreground
@@ -162,6 +162,7 @@ def seeds(
         arguments=arguments,
         checkpoint=weights_file,
         model=model,
+        profile=profile,
     )
     rules = {
         "foreground": None if foreground is None else parse_foreground(foreground),
@@ -173,24 +174,7 @@ def seeds(
         if images
         else pictures_of(samples, labelled)
     )
-    localizer = load(
-        source,
-        weights=weights,
-        classes=None if class_names is None else read_class_names(class_names),
-        device=device,
-        precision=precision.value,
-        image_size=image_size,
-        resize=None if resize is None else resize.value,
-        output_stride=output_stride,
-        scales=scale_list(scales),
-        flip=flip,
-        draws=draws,
-        drop_rate=drop_rate,
-        infer_mode=None if infer_mode is None else infer_mode.value,
-        rib=asked_fine_tuning(arguments),
-        rib_images=rib_images,
-        random_seed=random_seed,
-    )
+    localizer = load_localizer(source, arguments, profile=profile)
     talk = Talk(as_json=as_json, quiet=quiet or launched()[0] > 0, verbose=verbose)
     wanted: int | ClassIndices | ImageLabels | None = None
     if labelled is not None:
@@ -261,6 +245,7 @@ def report_seeds(talk: Talk, summary: SeedSummary, output: Path) -> None:
         talk.note(
             f"predicted labels: {summary.predicted} of {done} images (give --labels where they are known)"
         )
+    report_profile(talk, summary.profile, summary.seconds)
     talk.line(f"{done} of {summary.images} images in {summary.seconds:.1f} s -> {output}")
     talk.document(
         {
@@ -278,5 +263,6 @@ def report_seeds(talk: Talk, summary: SeedSummary, output: Path) -> None:
             "numbering": "voc" if summary.numbering.is_voc else "class_index + 1",
             "coverage": coverage_values(coverage, summary.numbering),
             "seconds": round(summary.seconds, 3),
+            **({"profile": summary.profile} if summary.profile else {}),
         }
     )

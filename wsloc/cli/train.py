@@ -319,9 +319,11 @@ def train(
 
 
 def training_precision(precision: Precision, device_type: str) -> str:
-    """`auto` trains in bfloat16 on CUDA, where it pays, and in float32 elsewhere."""
+    """`auto` trains in bfloat16 on GPUs that have it, where it pays, and in float32 elsewhere."""
+    import torch
+
     if precision is Precision.auto:
-        return "bfloat16" if device_type == "cuda" else "float32"
+        return "bfloat16" if device_type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     return precision.value
 
 

@@ -11,11 +11,12 @@ from wsloc.choice import Choice
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.parts import add_part, take_part
 from wsloc.evaluation.scores import TOP, SizeCheck
-from wsloc.inputs.loading import LoadedImage, load_batches
+from wsloc.inputs.loading import LoadedImage, decoding_seconds, load_batches
 from wsloc.inputs.presence import Presence
 from wsloc.methods import MAPS
 from wsloc.records import Failure
 from wsloc.running.shards import count_batches
+from wsloc.running.stages import DECODE, SCORES, WAIT_FOR_DECODE, WAIT_FOR_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from wsloc.inputs.loading import LoadedBatch
     from wsloc.localizer import Localizer
     from wsloc.records import ImageFile
+    from wsloc.running.stages import Stages
 
     Cells = npt.NDArray[np.float32]
     Seen = dict[
@@ -75,8 +77,10 @@ def score_images(
     batches = load_batches(
         files, localizer.preprocessing, batch_size=batch_size, workers=workers, numbers=numbers
     )
+    stages = localizer.stages
     with ThreadPoolExecutor(1) as scorer:
-        for number, batch in zip(numbers, batches, strict=True):
+        for number, batch in zip(numbers, stages.waiting(WAIT_FOR_DECODE, batches), strict=True):
+            stages.add(DECODE, decoding_seconds(batch))
             rows = range(number * batch_size, number * batch_size + len(batch))
             for row, item in zip(rows, batch, strict=True):
                 if isinstance(item, Failure):
@@ -85,13 +89,15 @@ def score_images(
             found = _observe(localizer, rows, batch, scores, own_sizes)
             sizes.merge(own_sizes.fitting, own_sizes.others)
             keep = None if stage is None else partial(_keep, stage, number, scores, rows, own_sizes)
-            if before is not None:
-                before.result()
-            before = scorer.submit(_add, scores, found, keep)
+            with stages.measure(WAIT_FOR_SCORES):
+                if before is not None:
+                    before.result()
+            before = scorer.submit(_add, scores, found, stages, keep)
             if on_batch is not None:
                 on_batch(len(batch))
-        if before is not None:
-            before.result()
+        with stages.measure(WAIT_FOR_SCORES):
+            if before is not None:
+                before.result()
     if stage is None:
         sizes.require_any()
 
@@ -138,20 +144,24 @@ def _observe(
 
 
 def _add(
-    scores: Scores, found: Sequence[tuple[int, Seen | str]], then: Callable[[], None] | None = None
+    scores: Scores,
+    found: Sequence[tuple[int, Seen | str]],
+    stages: Stages,
+    then: Callable[[], None] | None,
 ) -> None:
     """Add what was seen in some images, or why nothing was, to the scores."""
-    for row, seen in found:
-        if isinstance(seen, str):
-            scores.fail(row, seen)
-            continue
-        for name, (top, cells) in seen.items():
-            try:
-                scores.add_maps(row, name, top, cells)
-            except MapError as error:
-                raise DataError(f"{scores.ids[row]}: {error}") from error
-    if then is not None:
-        then()
+    with stages.measure(SCORES):
+        for row, seen in found:
+            if isinstance(seen, str):
+                scores.fail(row, seen)
+                continue
+            for name, (top, cells) in seen.items():
+                try:
+                    scores.add_maps(row, name, top, cells)
+                except MapError as error:
+                    raise DataError(f"{scores.ids[row]}: {error}") from error
+        if then is not None:
+            then()
 
 
 def _observe_equal(

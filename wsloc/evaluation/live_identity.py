@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from wsloc.image_run import network_entries
 from wsloc.running.identity import digest, images_identity, run_identity
-from wsloc.running.shards import Shard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +63,7 @@ def live_identity(run: LiveRun, *, checkpoint: Path | None = None, model: str | 
     arguments = {
         name: value for name, value in (options.arguments or {}).items() if name not in SAID_OTHERWISE
     }
-    return run_identity("eval", arguments, files=run.found.files, shard=Shard(), **entries)
+    return run_identity("eval", arguments, files=run.found.files, shard=options.shard, **entries)
 
 
 def _annotations_digest(found: AnnotatedImages) -> str:

@@ -10,7 +10,7 @@ from wsloc.evaluation.live import add_kept, score_images
 from wsloc.evaluation.protocol import live_protocol
 from wsloc.evaluation.reporting import evaluation_of
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
-from wsloc.evaluation.stages import stages
+from wsloc.evaluation.stages import batches_of, stages
 from wsloc.evaluation.ten_crop import (
     add_kept_ten_crops,
     add_ten_crops,
@@ -23,7 +23,7 @@ from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import THRESHOLD_STEP
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.request import Request
-from wsloc.running.shards import count_batches
+from wsloc.running.shards import Shard, count_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from wsloc.evaluation.annotated import Annotated
     from wsloc.evaluation.reporting import Evaluation
-    from wsloc.evaluation.stages import Stage
+    from wsloc.evaluation.stages import Batches, Stage
     from wsloc.localizer import Localizer
-    from wsloc.running.unfinished import Work
+    from wsloc.records import ImageFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class LiveOptions:
         workers: processes that decode and resize.
         arguments: of the command, for the report.
         random_seed: of the bootstrap.
+        shard: the part of the images that is scored.
     """
 
     maps: Sequence[str] = ()
@@ -63,6 +64,7 @@ class LiveOptions:
     workers: int = 0
     arguments: Mapping[str, Any] | None = None
     random_seed: int = 0
+    shard: Shard = field(default_factory=Shard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ class LiveRun:
         blacklist = annotated.listed([file.image for file in found.files])
         return cls(localizer, annotated, options, found, tuning, tuple(dict.fromkeys(runs)), blacklist)
 
-    def batches(self) -> tuple[int, int, int]:
+    @property
+    def counts(self) -> tuple[int, int, int]:
         """How many batches there are to score, to tune on, and of ten crops; they stand in a journal in this order."""
         images, size = len(self.found.files), self.options.batch_size
         return (
@@ -133,6 +136,18 @@ class LiveRun:
             0 if self.tuning is None else count_batches(len(self.tuning.files), size),
             count_crop_batches(images, size) if self.options.ten_crop else 0,
         )
+
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Numbers of the batches of the shard, in that order."""
+        return batches_of(self.counts, self.options.shard)
+
+    @property
+    def own_files(self) -> list[ImageFile]:
+        """The images of the shard."""
+        files, size = self.found.files, self.options.batch_size
+        numbers = self.options.shard.batches(self.counts[0])
+        return [file for number in numbers for file in files[number * size : (number + 1) * size]]
 
     def score(self, on_batch: Callable[[int], None] | None = None) -> Scores:
         """Do all of it in this process, and keep nothing but the scores.
@@ -152,7 +167,9 @@ class LiveRun:
             add_ten_crops(self.localizer, files, self._maps, scores, batch_size=size, workers=workers)
         return scores
 
-    def score_share(self, work: Work, on_batch: Callable[[int], None] | None = None) -> Callable[[], Scores]:
+    def score_share(
+        self, work: Batches, on_batch: Callable[[int], None] | None = None
+    ) -> Callable[[], Scores]:
         """Do the batches of this process, and keep what they come to.
 
         Args:
@@ -167,7 +184,7 @@ class LiveRun:
             OutputError: if a batch cannot be kept.
             RunError: if another process of the run is gone.
         """
-        scoring, tuning, crops = stages(work, *self.batches())
+        scoring, tuning, crops = stages(work, *self.counts)
         scores = self._tuned_scores(tuning)
         files, options = self.found.files, self.options
         size, workers = options.batch_size, options.workers

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wsloc.evaluation.ten_crop import MARGIN
 from wsloc.methods import MAPS
 from wsloc.metrics.score_maps import PROTOCOL_SIDE as SIDE
+from wsloc.networks.precision import precision_name
 from wsloc.networks.tasks import SINGLE_LABEL
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.views import Views
@@ -62,6 +63,9 @@ def live_protocol(localizer: Localizer, scores: Scores, *, tune_on: Path | None 
     first = localizer.views.scales[0]
     way += "" if first == 1 else f", the input then scaled by {first:g}"
     parts = [("Classification", f"one view of each image: the whole picture, {way}")]
+    if localizer.autocast is not None:
+        layers = f"the layers up to the last feature map in {precision_name(localizer.autocast)}"
+        parts.append(("Precision", f"{layers}, logits and maps in float32"))
     if scores.ten_crop:
         parts.append(("Ten crops", _ten_crop(localizer, scores)))
     if scores.has_boxes or scores.pixels:

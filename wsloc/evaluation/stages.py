@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from wsloc.running.journal import copy_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from wsloc.running.unfinished import Work
+    from wsloc.running.journal import Entry, Journal
+    from wsloc.running.shards import Shard
+
+
+class Batches(Protocol):
+    """The batches of an evaluation, or of a shard of it: those that are to be done, and those that are; see `Work`."""
+
+    @property
+    def batches(self) -> Sequence[int]:
+        """Numbers of all of them."""
+
+    @property
+    def todo(self) -> Sequence[int]:
+        """Numbers of those that this process does."""
+
+    @property
+    def journal(self) -> Journal | None:
+        """Where it tells what it has done."""
+
+    def meet(self, stage: str) -> None:
+        """Wait until all processes have come to a stage."""
+
+    def entries(self, numbers: Sequence[int] | None = None) -> list[Entry]:
+        """What was done, all of it or some batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +41,12 @@ class Stage:
     """One pass over images, of which each process does some batches.
 
     Attributes:
-        work: of this process.
+        work: the batches of all stages.
         first: number, in the journal, of the first batch.
         count: how many batches there are.
     """
 
-    work: Work
+    work: Batches
     first: int
     count: int
 
@@ -57,19 +80,32 @@ class Stage:
         self.work.meet(f"batch {self.first + self.count}")
 
     def lines(self) -> Iterator[bytes]:
-        """What all batches have come to, in their order.
+        """What all batches have come to, in their order; in a shard its own.
 
         Raises:
             RunError: if some were not done.
             DataError: if a journal cannot be read.
         """
-        return copy_lines(self.work.entries(self._numbers))
+        there = frozenset(self.work.batches)
+        return copy_lines(self.work.entries([number for number in self._numbers if number in there]))
 
     @property
     def _numbers(self) -> range:
         return range(self.first, self.first + self.count)
 
 
-def stages(work: Work, *counts: int) -> list[Stage]:
+def stages(work: Batches, *counts: int) -> list[Stage]:
     """Stages of so many batches each, one behind the other in the journal."""
     return [Stage(work, sum(counts[:place]), count) for place, count in enumerate(counts)]
+
+
+def batches_of(counts: tuple[int, int, int], shard: Shard) -> tuple[int, ...]:
+    """Numbers of the batches that a shard does: its own of scoring and of ten crops, and all that is tuned on.
+
+    Args:
+        counts: how many batches there are to score, to tune on, and of ten crops.
+        shard: which one.
+    """
+    scoring, tuning, crops = counts
+    tuned = scoring + tuning
+    return (*shard.batches(scoring), *range(scoring, tuned), *(tuned + n for n in shard.batches(crops)))

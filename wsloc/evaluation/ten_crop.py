@@ -22,6 +22,7 @@ from wsloc.methods import MAPS
 from wsloc.metrics.imagenet import NO_CLASS
 from wsloc.networks.tasks import probabilities
 from wsloc.running.shards import count_batches
+from wsloc.running.stages import WAIT_FOR_DECODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -173,8 +174,9 @@ def _batches(
     """The best classes of the images of some batches, entropy-pooled or not: -1 for what cannot be read."""
     images, presence = _images_at_once(batch_size), Presence(files)
     batches = [files[number * images : (number + 1) * images] for number in numbers]
-    work = partial(_load, batches, localizer.preprocessing.image_size)
-    for batch, loaded in zip(batches, read_ahead(work, len(batches), workers), strict=True):
+    stages, work = localizer.stages, partial(_load, batches, localizer.preprocessing.image_size)
+    loading = read_ahead(work, len(batches), workers)
+    for batch, loaded in zip(batches, stages.waiting(WAIT_FOR_DECODE, loading), strict=True):
         for file, crops in zip(batch, loaded, strict=True):
             if crops is None:
                 presence.require(file)

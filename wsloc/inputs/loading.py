@@ -53,6 +53,11 @@ class LoadedImage:
 LoadedBatch = list[LoadedImage | Failure]
 
 
+def decoding_seconds(batch: LoadedBatch) -> float:
+    """What reading, decoding and resizing a batch took, wherever that was done."""
+    return sum(item.seconds for item in batch if isinstance(item, LoadedImage))
+
+
 def load(file: ImageFile, preprocessing: Preprocessing, *, with_picture: bool) -> LoadedImage | Failure:
     """One image off the disk; a failure is a record, not an exception, so that a run goes on."""
     start = time.perf_counter()

@@ -157,7 +157,7 @@ def fine_tuned_maps(
     alone: bool = True,
     normalization: str = "max",
     keys: Sequence[int] = (),
-    autocast: bool = False,
+    autocast: torch.dtype | None = None,
 ) -> Tensor:
     """The maps of N images, each from fine-tunings of its own; the network is left as it is.
 
@@ -173,7 +173,7 @@ def fine_tuned_maps(
             fine-tuned for the own classes, if there are any.
         normalization: key of `NORMALIZATIONS`, of each view's map, each step's and the sum.
         keys: N numbers that tell the images apart: what other images are drawn by.
-        autocast: whether the layers below the last stages run in bfloat16.
+        autocast: what the layers below the last stages run in, a value of `PRECISIONS`.
 
     Returns:
         (N, P, H, W), float32, input frame.
@@ -241,7 +241,7 @@ class _Tuner:
     settings: FineTuning
     normalization: str
     size: tuple[int, int]
-    autocast: bool
+    autocast: torch.dtype | None
 
     def views_below(self, views: Iterable[tuple[Tensor, bool]]) -> list[tuple[Tensor, tuple[bool, ...]]]:
         """What goes into the last stages, (N, V, K', h', w'), and which are mirrored, for all views of a size."""

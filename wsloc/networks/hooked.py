@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from wsloc.errors import UnsupportedError
 from wsloc.networks.network import Family, Network, Observation
+from wsloc.networks.precision import autocasting
 
 
 def _not_cut(*_arguments: object) -> Tensor:
@@ -69,7 +70,9 @@ class HookedNetwork(Network):
         """Logits (N, C) of normalised images (N, 3, H, W)."""
         return cast("Tensor", self.model(images))
 
-    def observe(self, images: Tensor, *, differentiable: bool, autocast: bool = False) -> Observation:
+    def observe(
+        self, images: Tensor, *, differentiable: bool, autocast: torch.dtype | None = None
+    ) -> Observation:
         """One forward pass; the graph begins at the layer's output, as for networks that are cut there.
 
         Raises:
@@ -94,7 +97,7 @@ class HookedNetwork(Network):
         try:
             with (
                 torch.set_grad_enabled(differentiable),
-                torch.autocast(images.device.type, torch.bfloat16, enabled=autocast),
+                autocasting(images.device.type, autocast),
             ):
                 logits = self.model(images.to(self._dtype))
         finally:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from wsloc.errors import UnsupportedError
+from wsloc.networks.precision import autocasting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,16 +189,18 @@ class Network(nn.Module):
         with self.branching():
             return self.head(self.features(images))
 
-    def observe(self, images: Tensor, *, differentiable: bool, autocast: bool = False) -> Observation:
+    def observe(
+        self, images: Tensor, *, differentiable: bool, autocast: torch.dtype | None = None
+    ) -> Observation:
         """One forward pass that keeps the feature map; the trunk builds no graph, the head only on request.
 
         Args:
             images: normalised, (N, 3, H, W).
             differentiable: whether logits are to be differentiated by the feature map (Grad-CAM).
-            autocast: whether the trunk runs in bfloat16; the head is float32 in any case.
+            autocast: what the trunk runs in, a value of `PRECISIONS`; the head is float32 in any case.
         """
         with self.branching() as branches:
-            with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
+            with torch.no_grad(), autocasting(images.device.type, autocast):
                 feature_map = self.features(images).float()  # (N, K, h, w)
             with torch.set_grad_enabled(differentiable), torch.autocast(images.device.type, enabled=False):
                 feature_map = feature_map.detach().requires_grad_(differentiable)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wsloc.errors import UnsupportedError
+from wsloc.networks.precision import autocasting
 
 if TYPE_CHECKING:
     from wsloc.networks.network import LastStages, Network
@@ -97,14 +98,14 @@ def descend(
         value.sub_(gradients[name].add(value, alpha=weight_decay), alpha=rate)
 
 
-def features_below(network: Network, images: Tensor, *, autocast: bool = False) -> Tensor:
+def features_below(network: Network, images: Tensor, *, autocast: torch.dtype | None = None) -> Tensor:
     """What goes into the last two stages, float32 (N, K', h', w'), of normalised images (N, 3, H, W); no graph.
 
     Args:
         network: in evaluation mode.
         images: normalised.
-        autocast: whether these layers run in bfloat16.
+        autocast: what these layers run in, a value of `PRECISIONS`.
     """
     stages = require_last_stages(network)
-    with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=autocast):
+    with torch.no_grad(), autocasting(images.device.type, autocast):
         return stages.below(network.model, images).float()

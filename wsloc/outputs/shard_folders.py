@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from wsloc.running.identity import Identity
 
 
+# Of an identity: which shard it is, and where the images lie.
+OF_THE_PLACE = frozenset({"shard", "image_files", "tune_images"})
+
+
 @dataclass(frozen=True, slots=True)
 class ShardFolder:
     """The results of a shard.
@@ -69,6 +73,12 @@ def read_shards(folders: Sequence[Path]) -> list[ShardFolder]:
     return shards
 
 
+def refuse_a_shard(output: Path, shards: Sequence[ShardFolder]) -> None:
+    """Raise a UsageError if an output is the folder of one of the shards that go into it."""
+    if output.resolve() in {found.folder.resolve() for found in shards}:
+        raise UsageError(f"{output} is one of the shards: name another --output")
+
+
 def whole_identity(shards: Sequence[ShardFolder]) -> Identity:
     """The identity of a run that does at once what these shards do."""
     return {**shards[0].identity, "shard": None}
@@ -93,4 +103,4 @@ def _read(folder: Path) -> ShardFolder:
 
 def _whole_run(found: ShardFolder) -> Identity:
     """What shards of one run have in common."""
-    return {name: value for name, value in found.identity.items() if name not in ("shard", "image_files")}
+    return {name: value for name, value in found.identity.items() if name not in OF_THE_PLACE}

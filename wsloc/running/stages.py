@@ -19,6 +19,9 @@ FORWARD = "forward"
 MAPPING = "maps"
 WAIT_FOR_NETWORK = "wait for the network"
 BOXES = "boxes"
+LABELLING = "seeds"
+SCORES = "scores"
+WAIT_FOR_SCORES = "wait for scores"
 RECORD = "record"
 OVERLAYS = "overlays"
 WRITE = "write"
@@ -26,10 +29,13 @@ WRITE = "write"
 STAGES: dict[str, str] = {
     DECODE: "worker processes; 0 workers: the main thread",
     WAIT_FOR_DECODE: "main thread",
-    FORWARD: "network thread",
-    MAPPING: "network thread",
+    FORWARD: "network thread; of eval the main thread",
+    MAPPING: "network thread; of eval the main thread",
     WAIT_FOR_NETWORK: "main thread",
     BOXES: "main thread",
+    LABELLING: "main thread, which waits for several others",
+    SCORES: "scoring thread",
+    WAIT_FOR_SCORES: "main thread",
     RECORD: "main thread; waits for overlays and write, too",
     OVERLAYS: "writer threads",
     WRITE: "writer threads",

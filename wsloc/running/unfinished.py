@@ -26,7 +26,7 @@ from wsloc.running.ranks import PAUSE
 from wsloc.running.shards import batch_length
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from wsloc.running.identity import Identity
@@ -72,7 +72,7 @@ class Work:
     folder: Path
     identity: Identity
     ranks: Ranks
-    batches: range
+    batches: Sequence[int]
     todo: tuple[int, ...]
     skipped: int
     complete: bool
@@ -111,7 +111,7 @@ class Work:
             if rank != self.ranks.rank:
                 self.ranks.hear(stage, rank)
 
-    def entries(self, numbers: range | None = None) -> list[Entry]:
+    def entries(self, numbers: Sequence[int] | None = None) -> list[Entry]:
         """All batches of the run, or some of them, in their order.
 
         Args:
@@ -150,7 +150,7 @@ def open_work(
     identity: Identity,
     results: Results,
     *,
-    batches: range,
+    batches: Sequence[int],
     ranks: Ranks,
     overwrite: bool = False,
 ) -> Iterator[Work]:

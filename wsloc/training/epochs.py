@@ -17,6 +17,7 @@ from wsloc.inputs.training_set import TrainingBatches, steps_an_epoch
 from wsloc.methods import METHODS
 from wsloc.metrics.classification import ClassificationError
 from wsloc.networks.initial_weights import load_initial_weights
+from wsloc.networks.precision import PRECISIONS, autocasting
 from wsloc.networks.synced_norm import synchronize
 from wsloc.networks.tasks import MULTI_LABEL, ExtraBatch, LabelledBatch
 from wsloc.training.group import Group, Objective
@@ -369,7 +370,7 @@ class Learner:
         )
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16")
+        return autocasting(self.device.type, PRECISIONS[self.recipe.precision])
 
 
 def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:

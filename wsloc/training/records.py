@@ -12,7 +12,7 @@ from wsloc.inputs.training_set import Augmentation
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16")  # float16 has too little range for gradients without scaling the loss
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "step", "constant")
 MOST_SEED = 2**32 - 1
@@ -44,7 +44,7 @@ class Recipe:
         image_size: input side, pixels.
         augmentation: of the training pictures.
         random_seed: of initialisation, order and augmentation, 0 to 2^32 - 1.
-        precision: `float32` or `bfloat16` (autocast; entropies and losses stay float32).
+        precision: `float32` or `bfloat16` (the trunk's autocast; entropies and losses stay float32).
 
     Raises:
         TrainingError: if a value is out of its range.

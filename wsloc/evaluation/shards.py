@@ -1,0 +1,267 @@
+"""Shards of an evaluation: what each leaves in its folder, and the report that is made of all of them.
+
+DIR/scores.jsonl    what each batch of the shard has come to, a line each, as `parts.take_part` makes them
+DIR/manifest.json   which run, and which part of it
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import accumulate, islice, pairwise
+from typing import TYPE_CHECKING, Any
+
+from wsloc.errors import CheckpointError, OutputError, RunError
+from wsloc.evaluation.live_identity import live_identity
+from wsloc.evaluation.report_folder import ReportResults
+from wsloc.evaluation.scoring import score_into
+from wsloc.evaluation.stages import batches_of
+from wsloc.files import replacing
+from wsloc.outputs.manifest import NAME as MANIFEST
+from wsloc.outputs.manifest import file_sha256, read_manifest, write_manifest
+from wsloc.outputs.shard_folders import OF_THE_PLACE
+from wsloc.records import Failure
+from wsloc.running.carrying import Clock
+from wsloc.running.identity import run_differences
+from wsloc.running.journal import Entry, copy_lines
+from wsloc.running.unfinished import forget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from wsloc.evaluation.live_run import LiveRun
+    from wsloc.evaluation.reporting import Evaluation
+    from wsloc.evaluation.scores import Scores
+    from wsloc.outputs.shard_folders import ShardFolder
+    from wsloc.records import ImageFile
+    from wsloc.running.ranks import Ranks
+    from wsloc.running.shards import Shard
+    from wsloc.running.unfinished import Work
+
+NAME = "scores.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """What a shard came to; its figures are those of all shards together.
+
+    Attributes:
+        shard: which one.
+        images: how many it has.
+        skipped: how many of them were done before.
+        failures: those that could not be used.
+        seconds: of the whole run, without what was done before.
+        manifest: the file that documents it.
+    """
+
+    shard: Shard
+    images: int
+    skipped: int
+    failures: tuple[Failure, ...]
+    seconds: float
+    manifest: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResults(ReportResults):
+    """The results of a shard in its folder, as `open_work` asks for them.
+
+    Attributes:
+        files: its images.
+    """
+
+    files: Sequence[ImageFile]
+
+    def identity(self) -> Mapping[str, Any] | None:
+        """Of the complete shard that stands there; empty if it is not known, None without one."""
+        manifest = read_manifest(self.folder) or {}
+        if isinstance(manifest.get("run"), dict):
+            return dict(manifest["run"])
+        return {} if (self.folder / NAME).is_file() else None
+
+    def are_whole(self) -> bool:
+        """Whether the scores are those that were written, and no image has changed since."""
+        try:
+            written = (self.folder / MANIFEST).stat().st_mtime
+            whole = (read_manifest(self.folder) or {}).get("scores_sha256") == _sha256(self.folder / NAME)
+        except (OSError, RunError):
+            return False
+        for file in self.files:
+            with suppress(OSError):  # what is not there, and was not, has not changed
+                if file.path.stat().st_mtime > written:
+                    return False
+        return whole
+
+    def clear(self) -> None:
+        """Remove what an earlier shard left in the folder; make the folder if it is not there.
+
+        Raises:
+            OutputError: if it is a file, or cannot be made or written to.
+        """
+        ReportResults.clear(self)
+        try:
+            for name in (MANIFEST, NAME):
+                (self.folder / name).unlink(missing_ok=True)
+            forget(self.folder)
+        except OSError as error:
+            raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+
+
+def evaluate_shard(
+    folder: Path,
+    run: LiveRun,
+    *,
+    checkpoint: Path | None = None,
+    model: str | None = None,
+    overwrite: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+    ranks: Ranks | None = None,
+) -> ShardSummary | None:
+    """Score the images of a shard; `join_shards` makes the report of all of them.
+
+    Every shard does all of the tuning set, since its choice decides what is scored.
+
+    Args:
+        folder: where the results go.
+        run: what is scored; its options name the shard.
+        checkpoint: the weights file, to know the evaluation again; None where no file was read.
+        model: the model's name, likewise.
+        overwrite: whether what another run left in the folder is replaced.
+        on_batch: called with the number of images done, by any process, since the last call.
+        ranks: this process among those of the shard; None for the only one.
+
+    Returns:
+        What the shard came to; None in a process that does not lead.
+
+    Raises:
+        UsageError: if the folder holds another run, and is not to be overwritten.
+        OutputError: if something cannot be written.
+        ImageError: if the folder of the images vanishes, or a process that decodes is killed.
+        RunError: if another process of the shard is gone.
+    """
+    clock, files = Clock(), run.own_files
+    scored = len(run.options.shard.batches(run.counts[0]))  # what is tuned on fails for itself
+    identity = live_identity(run, checkpoint=checkpoint, model=model)
+
+    def finish(work: Work, _joined: Callable[[], Scores]) -> ShardSummary:
+        if not work.complete:
+            with replacing(folder / NAME) as temporary, temporary.open("wb") as stream:
+                stream.writelines(copy_lines(work.entries()))
+            write_manifest(
+                folder,
+                arguments=run.options.arguments or {},
+                checkpoint=checkpoint,
+                model=model,
+                device=run.localizer.device.type,
+                images=len(files),
+                failures=list(_failures(folder / NAME, scored)),
+                started=clock.started,
+                seconds=clock.seconds,
+                run=identity,
+                scores_sha256=_sha256(folder / NAME),
+            )
+            work.finish()
+        failures = tuple(_failures(folder / NAME, scored))
+        return ShardSummary(
+            *(run.options.shard, len(files), work.skipped, failures, clock.seconds, folder / MANIFEST)
+        )
+
+    return score_into(
+        *(folder, run, identity, ShardResults(folder, files), finish),
+        overwrite=overwrite,
+        on_batch=on_batch,
+        ranks=ranks,
+    )
+
+
+def join_shards(
+    shards: Sequence[ShardFolder],
+    output: Path,
+    run: LiveRun,
+    *,
+    checkpoint: Path | None = None,
+    model: str | None = None,
+) -> Evaluation:
+    """Write the report of an evaluation that its shards have scored: the bytes that one run would have written.
+
+    Args:
+        shards: all of them, in their order.
+        output: where the report goes.
+        run: what was scored, all shards together; nothing goes through its network.
+        checkpoint: the weights file; None where no file was read.
+        model: the model's name.
+
+    Raises:
+        RunError: if the shards are not of this run, or not whole.
+        DataError: if no picture is of the size that its annotation says.
+        OutputError: if the report cannot be written.
+    """
+    there, here = (
+        {name: value for name, value in identity.items() if name not in {*OF_THE_PLACE, "device"}}
+        for identity in (shards[0].identity, live_identity(run, checkpoint=checkpoint, model=model))
+    )
+    differing = run_differences(there, here)
+    if differing:
+        raise RunError(
+            f"{shards[0].folder} was scored with something else than is there now: {', '.join(differing)}: bring it "
+            "back, or run the shards again"
+        )
+    joined = run.score_share(_ShardBatches(shards, run.counts, run.batches))
+    evaluation = run.evaluation(joined())
+    evaluation.write(output)
+    return evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class _ShardBatches:
+    """The batches of an evaluation, all done by its shards: what `Stage` asks for.
+
+    Attributes:
+        shards: all of them, in their order.
+        counts: how many batches each stage has.
+        batches: numbers of all batches.
+    """
+
+    shards: Sequence[ShardFolder]
+    counts: tuple[int, int, int]
+    batches: Sequence[int]
+    todo: tuple[int, ...] = ()
+    journal: None = None
+
+    def meet(self, stage: str) -> None:
+        """There is nobody to wait for."""
+
+    def entries(self, numbers: Sequence[int] | None = None) -> list[Entry]:
+        """Some batches, or all, in their order.
+
+        Raises:
+            RunError: if a shard does not have them all.
+        """
+        found = {entry.batch: entry for shard in self.shards for entry in self._entries(shard)}
+        return [found[number] for number in (self.batches if numbers is None else numbers)]
+
+    def _entries(self, shard: ShardFolder) -> Iterator[Entry]:
+        path, numbers = shard.folder / NAME, batches_of(self.counts, shard.shard)
+        if shard.manifest.get("scores_sha256") != _sha256(path):
+            raise RunError(f"{path} is not as it was written: run the command of that shard again")
+        with path.open("rb") as stream:
+            ends = [0, *accumulate(map(len, stream))]
+        for number, (start, end) in zip(numbers, pairwise(ends), strict=True):
+            yield Entry(number, path, start, end, end, {})
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return file_sha256(path)
+    except CheckpointError as error:  # what it is mostly asked about
+        raise RunError(f"{error}: run the command of that shard again") from error
+
+
+def _failures(path: Path, lines: int) -> Iterator[Failure]:
+    """The images that could not be used, as the first lines of a shard tell."""
+    with path.open("rb") as stream:
+        for line in islice(stream, lines):
+            for image, error in json.loads(line)["failures"]:
+                yield Failure(image, error)
