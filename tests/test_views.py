@@ -10,6 +10,7 @@ from wsloc.methods import MAPS
 from wsloc.methods.rib import FineTuning
 from wsloc.networks.map_operations import normalize_by_max, upsample
 from wsloc.networks.network import Observation
+from wsloc.running.stages import FINE_TUNING, Stages
 from wsloc.views import Explanation, Views, explain, pooled
 
 
@@ -49,6 +50,16 @@ def test_rib_has_views_of_its_own() -> None:
     larger = F.interpolate(inputs, size=(24, 36), mode="bilinear", align_corners=False)
     torch.testing.assert_close(alone.chosen, network(larger).sigmoid()[:, [0, 3]])
     assert alone.maps.shape == (1, 2, 16, 24)
+
+
+def test_fine_tuning_has_a_stage_of_its_own() -> None:
+    """It takes nearly all of the time of such a run, and a profile must say so."""
+    stages, chosen = Stages(), torch.tensor([[0, 3]])
+    network, inputs = random_network("small_resnet", 4), torch.randn(1, 3, 16, 16)
+    views = Views(fine_tuning=FineTuning(steps=1, scales=(1.0,)))
+    explain(network, inputs, ["rib"], lambda _: chosen, task="multi-label", views=views, stages=stages)
+    assert list(stages.seconds()) == [FINE_TUNING]
+    assert stages.seconds()[FINE_TUNING] > 0
 
 
 def test_draws_are_keyed_by_image_scale_and_mirror_image() -> None:

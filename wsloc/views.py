@@ -17,7 +17,7 @@ from wsloc.methods.ficklenet import single_draws
 from wsloc.methods.rib import FineTuning, fine_tuned_maps
 from wsloc.networks.map_operations import NORMALIZATIONS, averaged, upsample
 from wsloc.networks.tasks import probabilities
-from wsloc.running.stages import FORWARD, MAPPING, Stages
+from wsloc.running.stages import FINE_TUNING, FORWARD, MAPPING, Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +126,7 @@ def explain(
     Raises:
         UnsupportedError: if a map does not fit the network.
     """
+    stages = stages or Stages()
     tuned = [name for name in maps if MAPS[name].fine_tuned]
     found = {}
     if len(tuned) < len(maps):
@@ -137,17 +138,18 @@ def explain(
             autocast=autocast,
             keys=keys,
             show_draws=show_draws,
-            stages=stages or Stages(),
+            stages=stages,
         )
     for name in tuned:
-        found[name] = _fine_tuned(
-            *(network, inputs, choose),
-            task=task,
-            settings=views.fine_tuning,
-            normalization=normalization or MAPS[name].normalization,
-            autocast=autocast,
-            keys=keys,
-        )
+        with stages.measure(FINE_TUNING, on_device=True):
+            found[name] = _fine_tuned(
+                *(network, inputs, choose),
+                task=task,
+                settings=views.fine_tuning,
+                normalization=normalization or MAPS[name].normalization,
+                autocast=autocast,
+                keys=keys,
+            )
     return found
 
 

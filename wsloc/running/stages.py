@@ -17,6 +17,7 @@ DECODE = "decode"
 WAIT_FOR_DECODE = "wait for decode"
 FORWARD = "forward"
 MAPPING = "maps"
+FINE_TUNING = "fine-tuning"
 WAIT_FOR_NETWORK = "wait for the network"
 BOXES = "boxes"
 LABELLING = "seeds"
@@ -31,6 +32,7 @@ STAGES: dict[str, str] = {
     WAIT_FOR_DECODE: "main thread",
     FORWARD: "network thread; of eval the main thread",
     MAPPING: "network thread; of eval the main thread",
+    FINE_TUNING: "network thread; of eval the main thread; rib alone",
     WAIT_FOR_NETWORK: "main thread",
     BOXES: "main thread",
     LABELLING: "main thread, which waits for several others",
