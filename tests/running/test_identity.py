@@ -50,6 +50,11 @@ def test_what_differs_is_told_in_words() -> None:
         assert run_differences(identity(), other) == words
 
 
+def test_of_another_commands_run_only_the_command_is_told() -> None:
+    other = {**identity({"mass": 0.5, "box": "mass"}, FILES[:1]), "command": "seeds"}
+    assert run_differences(other, identity()) == ["command (seeds there, boxes here)"]
+
+
 def test_entries_stand_for_arguments_of_their_name() -> None:
     assert identity({"formats": "csv, jsonl"}, formats="csv,jsonl")["formats"] == "csv,jsonl"
 

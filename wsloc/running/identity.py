@@ -105,7 +105,13 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
 
 
 def run_differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between the identities of two runs, in words; images are counted, not listed."""
+    """What differs between the identities of two runs, in words; images are counted, not listed.
+
+    Runs of two commands have little in common: it is only said which these are.
+    """
+    commands = differences(*({"command": run.get("command")} for run in (there, here)))
+    if commands:
+        return commands
     found = differences(*({k: v for k, v in run.items() if k not in IMAGES} for run in (there, here)))
     if there.get("image_ids") != here.get("image_ids"):
         found += differences(*({"images": run.get("images")} for run in (there, here))) or ["images"]
