@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN = {"command": "boxes", "mass": 0.98, "images": 9, "image_ids": "x", "image_files": "y", "batch_size": 2}
+TOLD = {"arguments": {}, "started": "2026-01-01T00:00:00+00:00", "seconds": 1.5, "classes": {}}
 
 
 def shard(folder: Path, text: str, **others: Any) -> Path:
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"run": {**RUN, "shard": text, **others}}))
+    (folder / "manifest.json").write_text(json.dumps({**TOLD, "run": {**RUN, "shard": text, **others}}))
     return folder
 
 
@@ -45,3 +46,28 @@ def test_several_missing_ones_are_named(tmp_path: Path) -> None:
 def test_a_shard_that_cannot_be_names_its_folder(tmp_path: Path, text: str) -> None:
     with pytest.raises(RunError, match=f"{tmp_path / '1'} does not hold a shard"):
         read_shards([shard(tmp_path / "1", text)])
+
+
+def test_of_very_many_missing_ones_some_are_named(tmp_path: Path) -> None:
+    """A slip of the finger in N is no reason to fill the memory."""
+    with pytest.raises(RunError, match=r"^shard 2/999999999, 3/999999999, .* and 999999988 more is missing"):
+        read_shards([shard(tmp_path / "1", "1/999999999")])
+
+
+@pytest.mark.parametrize("lacking", [*TOLD, "command", "images", "batch_size"])
+def test_a_damaged_manifest_is_named(tmp_path: Path, lacking: str) -> None:
+    path = shard(tmp_path / "1", "1/1") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["run"].pop(lacking, None)
+    manifest.pop(lacking, None)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(RunError, match=f"{path} is not as wsloc wrote it: run the command of that shard"):
+        read_shards([path.parent])
+
+
+def test_an_evaluation_needs_no_classes(tmp_path: Path) -> None:
+    folder = shard(tmp_path / "1", "1/1", command="eval")
+    content = json.loads((folder / "manifest.json").read_text())
+    del content["classes"]
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert read_shards([folder])[0].identity["command"] == "eval"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import RunError, UsageError
+from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.running.identity import run_differences
 from wsloc.running.shards import Shard, parse_shard
 from wsloc.running.unfinished import read_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from wsloc.running.identity import Identity
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 # Of an identity: which shard it is, and where the images lie.
 OF_THE_PLACE = frozenset({"shard", "image_files", "tune_images"})
+MISSING_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,18 @@ def read_shards(folders: Sequence[Path]) -> list[ShardFolder]:
     twice = [str(found.folder) for found in shards if given[found.shard.number] > 1]
     if twice:
         raise RunError(f"{' and '.join(twice)} are the same shard: name one of them")
-    missing = [
-        f"{number}/{first.shard.count}" for number in range(1, first.shard.count + 1) if not given[number]
-    ]
+    count = first.shard.count
+    missing = [f"{number}/{count}" for number in islice(_not_in(given, count), MISSING_NAMED)]
     if missing:
-        raise RunError(f"shard {', '.join(missing)} is missing: name its folder, too")
+        unnamed = count - len(given) - len(missing)
+        more = f" and {unnamed} more" if unnamed else ""
+        raise RunError(f"shard {', '.join(missing)}{more} is missing: name its folder, too")
     return shards
+
+
+def _not_in(given: Collection[int], count: int) -> Iterator[int]:
+    """The numbers from 1 to `count` that are not among some."""
+    return (number for number in range(1, count + 1) if number not in given)
 
 
 def refuse_a_shard(output: Path, shards: Sequence[ShardFolder]) -> None:
@@ -98,7 +107,21 @@ def _read(folder: Path) -> ShardFolder:
         shard = None
     if shard is None:
         raise RunError(f"{folder} does not hold a shard: name folders that `--shard I/N` wrote")
+    if not _is_complete(manifest):
+        raise RunError(f"{folder / MANIFEST} is not as wsloc wrote it: run the command of that shard again")
     return ShardFolder(folder, shard, manifest)
+
+
+def _is_complete(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest tells what a merge asks of it."""
+    run = manifest["run"]
+    asked = {"arguments": dict, "started": str, "seconds": int | float}
+    if run.get("command") != "eval":
+        asked["classes"] = dict
+    return all(isinstance(manifest.get(name), kind) for name, kind in asked.items()) and all(
+        isinstance(run.get(name), kind)
+        for name, kind in {"command": str, "images": int, "batch_size": int}.items()
+    )
 
 
 def _whole_run(found: ShardFolder) -> Identity:
