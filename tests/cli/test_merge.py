@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.evaluation.example_data_set import write_data_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import pytest
 
@@ -112,6 +112,95 @@ def test_shards_of_an_evaluation_too(
     assert {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()} == report
     ran = command("merge", "s1", "s2", "-o", "s2")
     assert ran.stderr == "wsloc: error: s2 is one of the shards: name another --output\n"
+
+
+def scored_shards(command: Command, folder: Path, monkeypatch: pytest.MonkeyPatch, *options: object) -> None:
+    """Both shards of an evaluation, `s1` and `s2` in a folder, run from there with paths relative to it."""
+    folder.mkdir()
+    write_data_set(folder / "val", count=4)
+    monkeypatch.chdir(folder)
+    for number in (1, 2):
+        ran = command(
+            *("eval", "val/images", "--annotations", "val", "--checkpoint", "demo", "--threshold-step", 0.25),
+            *(
+                "--batch-size",
+                2,
+                "--workers",
+                0,
+                "-o",
+                f"s{number}",
+                "--shard",
+                f"{number}/2",
+                "-q",
+                *options,
+            ),
+        )
+        assert (ran.code, ran.stderr) == (0, "")
+
+
+def test_relative_paths_are_those_of_the_shards(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards may be merged from another working folder than they were run in, or be brought with their data."""
+    scored_shards(command, tmp_path / "node", monkeypatch)
+    ran = command("merge", "s1", "s2", "-o", "joined", "-q")
+    report = Path("joined/report.json").read_bytes()
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    for folder in ("../node", "."):
+        ran = command("merge", f"{folder}/s1", f"{folder}/s2", "-o", "joined", "-q")
+        assert (ran.code, ran.stderr) == (0, "")
+        assert Path("joined/report.json").read_bytes() == report
+        shutil.rmtree("joined")
+        if folder == "../node":
+            for path in (tmp_path / "node").iterdir():
+                path.rename(tmp_path / "home" / path.name)
+    Path("val").rename("elsewhere")
+    ran = command("merge", "s1", "s2", "-o", "joined", "-q")
+    places = f"{tmp_path / 'node'} nor in {tmp_path / 'home'}"
+    said = (
+        f"val, which s1 was scored against, is not in {places}: bring it back, or merge where the shards ran"
+    )
+    assert (ran.code, ran.stderr) == (1, f"wsloc: error: {said}\n")
+
+
+def test_a_merge_compiles_nothing(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no compiler: nothing goes through its network."""
+    monkeypatch.setattr("wsloc.networks.compiled.compile_trunk", lambda *_: None)
+    scored_shards(command, tmp_path / "node", monkeypatch, "--compile")
+
+    def compile_trunk(*_: object) -> None:
+        raise AssertionError("there is no compiler on this machine")
+
+    monkeypatch.setattr("wsloc.networks.compiled.compile_trunk", compile_trunk)
+    ran = command("merge", "s1", "s2", "-o", "joined", "-q")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert json.loads(Path("joined/report.json").read_text())["arguments"]["compiled"] is True
+
+
+def test_options_that_are_missing_in_a_manifest_are_an_error_of_its_file(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored_shards(command, tmp_path / "node", monkeypatch)
+    manifest = json.loads(Path("s1/manifest.json").read_text())
+    del manifest["arguments"]["compare"]
+    Path("s1/manifest.json").write_text(json.dumps(manifest))
+    ran = command("merge", "s1", "s2", "-o", "joined")
+    assert ran.code == 1
+    assert ran.stderr == (
+        f"wsloc: error: {Path('s1/manifest.json').absolute()} is not as `wsloc eval` wrote it (KeyError('compare')): "
+        "run the command of that shard again\n"
+    )
+
+
+def test_of_several_processes_the_leading_one_merges(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    ran = command("merge", tmp_path / "s1", "-o", tmp_path / "joined", "--json")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
 
 
 def test_a_shard_of_what_takes_seconds_is_refused(command: Command, tmp_path: Path) -> None:

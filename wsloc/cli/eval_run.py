@@ -31,12 +31,12 @@ class AskedRun:
     model: str | None
 
 
-def asked_run(arguments: Mapping[str, Any], *, device: str | None = None, profile: bool = False) -> AskedRun:
+def asked_run(arguments: Mapping[str, Any], *, idle: bool = False, profile: bool = False) -> AskedRun:
     """Load the network, read the annotations and find the pictures.
 
     Args:
         arguments: of the command by name; paths and names may be text, as they come out of a manifest.
-        device: where the network is to be, in place of the one that they name.
+        idle: whether nothing will go through the network: it stays on the CPU, and is not compiled.
         profile: whether it is told where the time goes.
 
     Raises:
@@ -56,9 +56,8 @@ def asked_run(arguments: Mapping[str, Any], *, device: str | None = None, profil
     truth = Truth(Path(arguments["annotations"]), arguments["annotation_format"], blacklist, classes)
     model = arguments["model"]
     source, checkpoint = network_source(arguments["checkpoint"], model, arguments["weights"])
-    localizer = load_localizer(
-        source, arguments if device is None else {**arguments, "device": device}, profile=profile
-    )
+    at_rest = {"device": "cpu", "compiled": False} if idle else {}
+    localizer = load_localizer(source, {**arguments, **at_rest}, profile=profile)
     options = LiveOptions(
         maps=maps,
         rules=rules,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,8 @@ from wsloc.cli.eval_report import report_evaluation
 from wsloc.cli.eval_run import asked_run
 from wsloc.cli.options import RESULTS, JsonOption, QuietOption, VerboseOption
 from wsloc.cli.seeds import report_seeds
+from wsloc.errors import RunError
+from wsloc.running.ranks import launched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +55,8 @@ def merge(
     from wsloc.outputs.shard_folders import read_shards
     from wsloc.seeder import SeedSummary
 
+    if launched()[0] > 0:  # it takes seconds: the leading process does it alone
+        return
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     talk.detail(f"{len(shards)} shards")
     found = read_shards(shards)
@@ -70,12 +76,21 @@ def merge(
 def merge_evaluation(talk: Talk, shards: Sequence[ShardFolder], output: Path, *, overwrite: bool) -> None:
     """Make the report of an evaluation's shards: its annotations are read again, and nothing goes through a network."""
     from wsloc.evaluation.report_folder import require_no_interrupted_run
-    from wsloc.evaluation.shards import join_shards
+    from wsloc.evaluation.shards import folder_of_paths, join_shards
+    from wsloc.outputs.manifest import NAME as MANIFEST
     from wsloc.outputs.shard_folders import refuse_a_shard
 
     refuse_a_shard(output, shards)
     require_no_interrupted_run(output, overwrite=overwrite)
     arguments = {**shards[0].manifest["arguments"], "shard": None, "output": str(output)}
-    asked = asked_run(arguments, device="cpu")
-    evaluation = join_shards(shards, output, asked.run, checkpoint=asked.checkpoint, model=asked.model)
+    there, place = [replace(found, folder=found.folder.absolute()) for found in shards], output.absolute()
+    with chdir(folder_of_paths(shards)):  # relative paths are those of the shards' commands
+        try:
+            asked = asked_run(arguments, idle=True)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{there[0].folder / MANIFEST} is not as `wsloc eval` wrote it ({error!r}): run the command of that "
+                "shard again"
+            ) from error
+        evaluation = join_shards(there, place, asked.run, checkpoint=asked.checkpoint, model=asked.model)
     report_evaluation(talk, evaluation, output)

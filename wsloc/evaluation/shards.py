@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import CheckpointError, OutputError, RunError
@@ -29,7 +30,6 @@ from wsloc.running.unfinished import forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from wsloc.evaluation.live_run import LiveRun
     from wsloc.evaluation.reporting import Evaluation
@@ -161,6 +161,7 @@ def evaluate_shard(
                 seconds=clock.seconds,
                 run=identity,
                 scores_sha256=_sha256(folder / NAME),
+                working_folder=str(Path.cwd()),
             )
             work.finish()
         failures = tuple(_failures(folder / NAME, scored))
@@ -212,6 +213,29 @@ def join_shards(
     evaluation = run.evaluation(joined())
     evaluation.write(output)
     return evaluation
+
+
+def folder_of_paths(shards: Sequence[ShardFolder]) -> Path:
+    """From where the paths that a shard's command was given lead to its annotations.
+
+    That is where one of the shards ran; where none of these places is (they were other machines'), it is here.
+
+    Args:
+        shards: in their order; the first one's arguments count.
+
+    Raises:
+        RunError: if the annotations are in none of these places.
+    """
+    here, annotations = Path.cwd(), str(shards[0].manifest["arguments"].get("annotations"))
+    places = dict.fromkeys((*(Path(shard.manifest.get("working_folder", here)) for shard in shards), here))
+    for place in places:
+        with suppress(OSError):
+            if (place / annotations).exists():
+                return place
+    raise RunError(
+        f"{annotations}, which {shards[0].folder} was scored against, is not in {' nor in '.join(map(str, places))}: "
+        "bring it back, or merge where the shards ran"
+    )
 
 
 @dataclass(frozen=True, slots=True)
