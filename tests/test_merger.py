@@ -231,3 +231,13 @@ def test_an_unfinished_shard_is_named(run: Run, ep: Localizer, tmp_path: Path) -
     assert options.shard.number == 2
     with pytest.raises(RunError, match=r"2 is unfinished: run its command again, then merge"):
         merge_shards([run("1", 1, 2), tmp_path / "2"], tmp_path / "out")
+
+
+def test_records_of_other_images_are_refused(run: Run, tmp_path: Path) -> None:
+    """A shard's records may have been replaced by another's, each line whole."""
+    folders = [run(f"s{number}", number, 2, formats=("jsonl",), overlays=False) for number in (1, 2)]
+    lines = (folders[0] / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    (folders[1] / "predictions.jsonl").write_bytes(b"".join(lines[:2]))
+    with pytest.raises(RunError, match=r"s2/predictions.jsonl do not tell of the images that the shards had"):
+        merge_shards(folders, tmp_path / "out")
+    assert not (tmp_path / "out/predictions.jsonl").exists()

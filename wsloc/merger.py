@@ -23,6 +23,7 @@ from wsloc.outputs.tally import tally_records
 from wsloc.records import Classes, Failure
 from wsloc.runner import summarize
 from wsloc.running.carrying import Clock, carry_out
+from wsloc.running.identity import digest
 from wsloc.running.journal import copy_lines
 from wsloc.running.recording import record_batches
 from wsloc.running.shards import batch_length, count_batches
@@ -184,10 +185,26 @@ class _Merge:
         return linked
 
     def join(self, work: Work) -> None:
-        """Write what is made of all records."""
+        """Write what is made of all records.
+
+        Raises:
+            RunError: if they are not those of the run's images.
+        """
+        if digest(self._images(work)) != self.identity["image_ids"]:
+            logs = ", ".join(str(found.folder / self.command.layout.log) for found in self.shards)
+            raise RunError(
+                f"{logs} do not tell of the images that the shards had: run their commands again, with --overwrite, "
+                "then merge with --overwrite"
+            )
         formats = self.identity["formats"].split(",")
         failures, entries = self.command.join(self.output, copy_lines(work.entries()), self.classes, formats)
         write_content(self.output, self._manifest(failures) | entries)
+
+    def _images(self, work: Work) -> Iterator[str]:
+        """The ids of all images, as the records tell."""
+        for lines in copy_lines(work.entries()):
+            for line in lines.splitlines():
+                yield self.command.layout.parse(line, str(self.output)).image
 
     def _manifest(self, failures: Sequence[Failure]) -> dict[str, Any]:
         """The manifest of one run, from those of the shards."""
