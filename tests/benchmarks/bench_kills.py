@@ -72,7 +72,7 @@ def write_images(folder: Path, count: int, annotations: Path) -> None:
         (x0, y0, x1, y1) = scene.boxes[0][1]
         box = {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "iscrowd": 0}
         boxes.append({"id": number + 1, "image_id": number, "category_id": number % len(CLASSES) + 1, **box})
-    boxes.append({**boxes[0], "id": count + 1, "image_id": count})
+    boxes.append({**boxes[0], "id": count + 1, "image_id": count, "bbox": [0, 0, 5, 5], "area": 25})
     (folder / "b/damaged.jpg").write_bytes(b"no picture")
     categories = [{"id": index, "name": name} for index, name in enumerate(CLASSES, 1)]
     annotations.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
