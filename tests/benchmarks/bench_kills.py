@@ -55,6 +55,7 @@ COMMANDS = {
         *("--tune-images", "{images}", "--threshold-step", "0.01", "--ten-crop"),
     ],
 }
+COMMANDS["eval-shard"] = [*COMMANDS["eval"], "--shard", "1/2"]
 LONGEST = 1200  # seconds that a run may take
 
 
@@ -257,7 +258,7 @@ def run() -> int:
     parser.add_argument("--random-seed", type=int, default=0)
     options = parser.parse_args()
     random.seed(options.random_seed)
-    for name in LOADED[options.command]:
+    for name in LOADED[COMMANDS[options.command][0]]:
         import_module(name)
     with tempfile.TemporaryDirectory() as place:
         images, log, annotations = Path(place, "images"), Path(place, "log"), Path(place, "boxes.json")

@@ -110,6 +110,12 @@ def test_shards_of_an_evaluation_too(
     ran = command("merge", "s1", "s2")
     assert (ran.code, ran.stdout, ran.stderr) == (3, whole.stdout, whole.stderr)
     assert {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()} == report
+    manifest = json.loads((tmp_path / "s1/manifest.json").read_text())
+    for damaged in ({}, None, {**manifest["arguments"], "batch_size": None}):
+        (tmp_path / "s1/manifest.json").write_text(json.dumps({**manifest, "arguments": damaged}))
+        ran = command("merge", "s1", "s2")
+        assert ran.code == 1
+        assert ran.stderr.startswith("wsloc: error: s1/manifest.json is not as `wsloc eval` wrote it (")
     ran = command("merge", "s1", "s2", "-o", "s2")
     assert ran.stderr == "wsloc: error: s2 is one of the shards: name another --output\n"
 

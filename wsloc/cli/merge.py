@@ -13,6 +13,7 @@ from wsloc.cli.eval_report import report_evaluation
 from wsloc.cli.eval_run import asked_run
 from wsloc.cli.options import RESULTS, JsonOption, QuietOption, VerboseOption
 from wsloc.cli.seeds import report_seeds
+from wsloc.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def merge(
     talk = Talk(as_json=as_json, quiet=quiet, verbose=verbose)
     talk.detail(f"{len(shards)} shards")
     found = read_shards(shards)
-    if found[0].identity["command"] == "eval":
+    if found[0].identity.get("command") == "eval":
         merge_evaluation(talk, found, output or Path("wsloc-eval"), overwrite=overwrite)
         return
     with talk.progress("joining", None) as advance:
@@ -71,11 +72,19 @@ def merge_evaluation(talk: Talk, shards: Sequence[ShardFolder], output: Path, *,
     """Make the report of an evaluation's shards: its annotations are read again, and nothing goes through a network."""
     from wsloc.evaluation.report_folder import require_no_interrupted_run
     from wsloc.evaluation.shards import join_shards
+    from wsloc.outputs.manifest import NAME as MANIFEST
     from wsloc.outputs.shard_folders import refuse_a_shard
 
     refuse_a_shard(output, shards)
     require_no_interrupted_run(output, overwrite=overwrite)
-    arguments = {**shards[0].manifest["arguments"], "shard": None, "output": str(output)}
-    asked = asked_run(arguments, device="cpu")
+    first = shards[0]
+    try:
+        arguments = {**first.manifest["arguments"], "shard": None, "output": str(output)}
+        asked = asked_run(arguments, device="cpu")
+    except (KeyError, TypeError, ValueError) as error:  # a file that somebody has edited
+        raise RunError(
+            f"{first.folder / MANIFEST} is not as `wsloc eval` wrote it ({error!r}): run the command of that shard "
+            "again with --overwrite"
+        ) from error
     evaluation = join_shards(shards, output, asked.run, checkpoint=asked.checkpoint, model=asked.model)
     report_evaluation(talk, evaluation, output)
