@@ -111,7 +111,8 @@ def test_shards_of_an_evaluation_too(
     assert (ran.code, ran.stdout, ran.stderr) == (3, whole.stdout, whole.stderr)
     assert {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()} == report
     manifest = json.loads((tmp_path / "s1/manifest.json").read_text())
-    for damaged in ({}, None, [1]):
+    edited: list[object] = [{}, None, [1]]
+    for damaged in edited:
         (tmp_path / "s1/manifest.json").write_text(json.dumps({**manifest, "arguments": damaged}))
         ran = command("merge", "s1", "s2")
         assert ran.code == 1
