@@ -144,3 +144,20 @@ def test_what_cannot_be_merged_is_one_line(command: Command, tmp_path: Path) -> 
     )
     assert command("merge", tmp_path / "gone").code == 2
     assert command("merge").code == 2
+
+
+def test_a_command_does_not_overwrite_what_another_has_written(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """Seeds know nothing of overlays and predictions of boxes: these would stay among them."""
+    out = tmp_path / "out"
+    assert command("boxes", scenes, "--checkpoint", gap_checkpoint, "-o", out, "-q").code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for options in ((), ("--overwrite",)):
+        ran = command("seeds", scenes, "--checkpoint", gap_checkpoint, "-o", out, *options)
+        assert (ran.code, ran.stdout) == (2, "")
+        assert ran.stderr.endswith(
+            f"wsloc: error: {out} holds results of wsloc boxes, which wsloc seeds does not replace: remove them, or "
+            "name another --output\n"
+        )
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

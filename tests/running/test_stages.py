@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from wsloc.running.stages import BOXES, DECODE, FORWARD, WAIT_FOR_DECODE, Stages, profile_lines
+from wsloc.running.stages import BOXES, DECODE, FORWARD, STAGES, WAIT_FOR_DECODE, Stages, profile_lines
 
 
 def test_seconds_add_up_from_all_threads_in_the_order_of_the_stages() -> None:
@@ -57,5 +57,5 @@ def test_lines_to_be_read() -> None:
     head, decode, forward = profile_lines({DECODE: 1.5, FORWARD: 3.0}, 4.0)
     assert head == "where the time went, of 4.00 s (stages run beside one another):"
     assert decode.split()[:4] == ["decode", "1.50", "s", "37.5%"]
-    assert forward.split() == ["forward", "3.00", "s", "75.0%", "network", "thread"]
+    assert forward.split() == ["forward", "3.00", "s", "75.0%", *STAGES[FORWARD].split()]
     assert profile_lines({}, 0.0) == ["where the time went, of 0.00 s (stages run beside one another):"]
