@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.evaluation.example_data_set import write_data_set, write_mask_set
+from tests.evaluation.example_runs import contents, everything_at_once, make_run, write_damaged_set
 from tests.running.fake_store import fake_ranks
 from wsloc.errors import DataError, ImageError, UsageError
 from wsloc.evaluation.annotated import Annotated
@@ -24,36 +25,15 @@ if TYPE_CHECKING:
 
     from wsloc.evaluation.reporting import Evaluation
 
-FILES = ("images.csv", "report.html", "report.json")
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Seven images, one of which cannot be read."""
-    folder = write_data_set(tmp_path / "val", count=7)
-    (folder / "images/3.png").write_bytes(b"no picture")
-    return folder
+    return write_damaged_set(tmp_path / "val")
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> LiveOptions:
-    """Everything at once: two maps, a tuning set of three images, ten crops."""
-    return LiveOptions(
-        maps=["cam", "entropy-class"],
-        tune_on=Annotated(write_data_set(tmp_path / "tuning", count=3, seed=5)),
-        threshold_step=0.1,
-        ten_crop=True,
-        batch_size=2,
-    )
-
-
-def make_run(data: Path, options: LiveOptions) -> LiveRun:
-    return LiveRun.prepared(load("demo", device="cpu"), None, Annotated(data), options)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    assert sorted(path.name for path in folder.iterdir()) == list(FILES)
-    return {name: (folder / name).read_bytes() for name in FILES}
+    return everything_at_once(tmp_path / "tuning")
 
 
 def interrupted(monkeypatch: pytest.MonkeyPatch, after: int, go: Callable[[], object]) -> None:

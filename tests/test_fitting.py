@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wsloc.errors import MemoryLimitError
-from wsloc.fitting import Fitting, is_out_of_memory
+from wsloc.fitting import Fitting, is_out_of_memory, memory_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,3 +77,16 @@ def test_how_too_little_memory_is_told() -> None:
     assert is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"))
     assert not is_out_of_memory(RuntimeError("CUDA error: an illegal memory access was encountered"))
     assert not is_out_of_memory(OSError("out of memory"))
+
+
+def test_a_pass_without_memory_names_its_size_and_the_remedy() -> None:
+    for error in (MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")):
+        with (
+            pytest.raises(
+                MemoryLimitError, match=r"^3 inputs of 8 x 6 pixels .* of cpu: try a smaller --batch-size or"
+            ),
+            memory_limit(3, (6, 8), torch.device("cpu")),
+        ):
+            raise error
+    with pytest.raises(RuntimeError, match="sizes"), memory_limit(1, (6, 8), torch.device("cpu")):
+        raise RuntimeError("sizes do not match")

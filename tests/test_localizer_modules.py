@@ -120,7 +120,7 @@ def test_too_little_memory_names_the_remedy(
 
     monkeypatch.setattr(gap.network, "observe", fail)
     alone = replace(gap, fitting=Fitting())
-    with pytest.raises(MemoryLimitError, match=r"one input of 48 x 48 pixels do .* smaller --image-size$"):
+    with pytest.raises(MemoryLimitError, match=r"one input of 48 x 48 pixels does .* smaller --image-size$"):
         alone.localize([picture(), picture(1)])
     loaded = [load_picture(picture(seed), f"{seed}", gap.preprocessing) for seed in range(2)]
     with pytest.raises(MemoryLimitError, match=r"2 inputs of 48 x 48 pixels do not fit .* --batch-size"):

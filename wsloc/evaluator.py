@@ -112,7 +112,7 @@ def evaluate_into(
         run: what is scored.
         checkpoint: the weights file, to know the evaluation again; None where no file was read.
         model: the model's name, likewise.
-        overwrite: whether an interrupted run of any kind in the folder is given up.
+        overwrite: whether another interrupted evaluation in the folder is given up.
         on_batch: called with the number of images done, by any process, since the last call.
         ranks: this process among those of the evaluation; None for the only one.
 

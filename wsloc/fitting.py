@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,7 +11,7 @@ import torch
 from wsloc.errors import MemoryLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -22,6 +23,31 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+@contextmanager
+def memory_limit(count: int, size: tuple[int, int], device: torch.device) -> Iterator[None]:
+    """What torch says of too little memory for a pass becomes a MemoryLimitError; other errors stay.
+
+    Args:
+        count: inputs of the pass.
+        size: (height, width) of each.
+        device: where it runs.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        fit, remedy = (
+            (f"one input of {size[1]} x {size[0]} pixels does not fit", "--image-size")
+            if count == 1
+            else (
+                f"{count} inputs of {size[1]} x {size[0]} pixels do not fit",
+                "--batch-size or --image-size",
+            )
+        )
+        raise MemoryLimitError(f"{fit} into the memory of {device}: try a smaller {remedy}") from error
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from wsloc.networks.dilation import set_output_stride
 from wsloc.networks.hooked import HookedNetwork
 from wsloc.networks.importing import import_state_dict, imported_classes
 from wsloc.networks.network import evaluating
-from wsloc.networks.precision import PRECISIONS, require_precision
+from wsloc.networks.precision import PRECISIONS, checked_precision
 from wsloc.networks.tasks import SINGLE_LABEL, TASKS
 from wsloc.records import Classes
 from wsloc.views import Views
@@ -100,8 +100,7 @@ def load(
         localizer = _from_module(source, target_layer, preprocessing, device)
     else:
         localizer = _from_name(source, weights, random_seed, resolve_device(device))
-    network, autocast = localizer.network, PRECISIONS.get(precision)
-    require_precision(localizer.device, autocast)
+    network = localizer.network
     if output_stride is not None:
         set_output_stride(network, output_stride)
     used = adapted_preprocessing(preprocessing or localizer.preprocessing, image_size, resize, network)
@@ -117,7 +116,7 @@ def load(
         classes=named,
         preprocessing=used,
         task=task or localizer.task,
-        autocast=autocast,
+        autocast=checked_precision(localizer.device, PRECISIONS.get(precision)),
         views=views,
     )
 

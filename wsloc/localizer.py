@@ -17,8 +17,8 @@ import torch
 
 from wsloc.boxing import Observed, boxed
 from wsloc.choice import Choice
-from wsloc.errors import ImageError, MemoryLimitError, UnsupportedError
-from wsloc.fitting import Fitting, is_out_of_memory
+from wsloc.errors import ImageError, UnsupportedError
+from wsloc.fitting import Fitting, memory_limit
 from wsloc.inputs.class_labels import resolve_choice
 from wsloc.inputs.loading import LoadedImage, decoding_seconds, load_batches
 from wsloc.inputs.number_kinds import is_whole
@@ -309,21 +309,9 @@ class Localizer:
             UnsupportedError: if a map does not fit the network.
             MemoryLimitError: if the images do not fit into memory.
         """
-        try:
+        height, width, _ = images[0].pixels.shape
+        with memory_limit(len(images), (height, width), self.device):
             return self._observe(images, maps, choose, normalization, show_draws)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            height, width, _ = images[0].pixels.shape
-            inputs, remedy = (
-                ("one input", "--image-size")
-                if len(images) == 1
-                else (f"{len(images)} inputs", "--batch-size or --image-size")
-            )
-            raise MemoryLimitError(
-                f"{inputs} of {width} x {height} pixels do not fit into the memory of {self.device}: "
-                f"try a smaller {remedy}"
-            ) from error
 
     def _observe(
         self,
@@ -366,7 +354,11 @@ class Localizer:
         Args:
             pixels: RGB at the input's size.
             entropy_pooled: whether under Entropy Pooling, whatever the network was trained with.
+
+        Raises:
+            MemoryLimitError: if they do not fit into memory.
         """
+        count, height, width, _ = pixels.shape
         measured = self.stages.measure(FORWARD, on_device=True)
         with (
             evaluating(self.network),
@@ -374,6 +366,7 @@ class Localizer:
             torch.inference_mode(mode=False),
             torch.no_grad(),
             measured,
+            memory_limit(count, (height, width), self.device),
         ):
             inputs = self.preprocessing.normalized(pixels.to(self.device))  # (N, 3, H, W)
             own = self.network.observe(inputs, differentiable=False, autocast=self.autocast)

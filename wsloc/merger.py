@@ -87,7 +87,7 @@ def merge_shards(
     """
     clock = Clock()
     shards = read_shards(folders)
-    command = str(shards[0].identity["command"])
+    command = str(shards[0].identity.get("command"))
     if command not in _COMMANDS:
         raise RunError(
             f"{shards[0].folder} holds a shard of {command}: `wsloc merge` joins it, not this function"

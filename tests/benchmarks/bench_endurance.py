@@ -1,6 +1,7 @@
-"""`wsloc boxes` over 500 and over 20,000 images: peak memory, open files and processes.
+"""`wsloc boxes`, or `wsloc seeds`, over 500 and over 20,000 images: peak memory, open files and processes.
 
-    PYTHONPATH=. python tests/benchmarks/bench_endurance.py IMAGES [--many 20000] [--few 500] [--overlays]
+    PYTHONPATH=. python tests/benchmarks/bench_endurance.py IMAGES [--command boxes] [--many 20000] \
+        [--few 500] [--overlays]
 
 IMAGES is a folder of real pictures, for example Tiny ImageNet's; links to them, each many times, are the data set. The
 peak of the main process is the kernel's own, up to its end (when libraries page in what they need to end: a look
@@ -70,7 +71,16 @@ def link_images(source: Path, folder: Path, count: int) -> None:
 def watched(images: Path, out: Path, options: argparse.Namespace) -> Peaks:
     """The peaks of one run."""
     command = [
-        *(sys.executable, "-m", "wsloc", "boxes", str(images), "--checkpoint", options.checkpoint, "-q"),
+        *(
+            sys.executable,
+            "-m",
+            "wsloc",
+            options.command,
+            str(images),
+            "--checkpoint",
+            options.checkpoint,
+            "-q",
+        ),
         *("-o", str(out), "--device", "cpu", "--workers", str(options.workers)),
         "--overlays" if options.overlays else "--no-overlays",
     ]
@@ -94,6 +104,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("images", type=Path)
+    parser.add_argument("--command", choices=("boxes", "seeds"), default="boxes")
     parser.add_argument("--many", type=int, default=20_000)
     parser.add_argument("--few", type=int, default=500)
     parser.add_argument("--workers", type=int, default=1)

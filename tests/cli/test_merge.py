@@ -110,6 +110,14 @@ def test_shards_of_an_evaluation_too(
     ran = command("merge", "s1", "s2")
     assert (ran.code, ran.stdout, ran.stderr) == (3, whole.stdout, whole.stderr)
     assert {path.name: path.read_bytes() for path in (tmp_path / "wsloc-eval").iterdir()} == report
+    manifest = json.loads((tmp_path / "s1/manifest.json").read_text())
+    edited: list[object] = [{}, None, [1]]
+    for damaged in edited:
+        (tmp_path / "s1/manifest.json").write_text(json.dumps({**manifest, "arguments": damaged}))
+        ran = command("merge", "s1", "s2")
+        assert ran.code == 1
+        assert ran.stderr.startswith("wsloc: error: s1/manifest.json is not as ")
+    (tmp_path / "s1/manifest.json").write_text(json.dumps(manifest))
     ran = command("merge", "s1", "s2", "-o", "s2")
     assert ran.stderr == "wsloc: error: s2 is one of the shards: name another --output\n"
 
@@ -188,8 +196,8 @@ def test_options_that_are_missing_in_a_manifest_are_an_error_of_its_file(
     ran = command("merge", "s1", "s2", "-o", "joined")
     assert ran.code == 1
     assert ran.stderr == (
-        f"wsloc: error: {Path('s1/manifest.json').absolute()} is not as `wsloc eval` wrote it (KeyError('compare')): "
-        "run the command of that shard again\n"
+        "wsloc: error: s1/manifest.json is not as `wsloc eval` wrote it (KeyError('compare')): "
+        "run the command of that shard again with --overwrite\n"
     )
 
 
@@ -226,3 +234,20 @@ def test_what_cannot_be_merged_is_one_line(command: Command, tmp_path: Path) -> 
     )
     assert command("merge", tmp_path / "gone").code == 2
     assert command("merge").code == 2
+
+
+def test_a_command_does_not_overwrite_what_another_has_written(
+    command: Command, gap_checkpoint: Path, scenes: Path, tmp_path: Path
+) -> None:
+    """Seeds know nothing of overlays and predictions of boxes: these would stay among them."""
+    out = tmp_path / "out"
+    assert command("boxes", scenes, "--checkpoint", gap_checkpoint, "-o", out, "-q").code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for options in ((), ("--overwrite",)):
+        ran = command("seeds", scenes, "--checkpoint", gap_checkpoint, "-o", out, *options)
+        assert (ran.code, ran.stdout) == (2, "")
+        assert ran.stderr.endswith(
+            f"wsloc: error: {out} holds results of wsloc boxes, which wsloc seeds does not replace: remove them, or "
+            "name another --output\n"
+        )
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before

@@ -19,6 +19,7 @@ from wsloc.cli.console import Talk
 from wsloc.cli.options import Precision
 from wsloc.cli.train import training_precision
 from wsloc.files import write_bytes
+from wsloc.inputs.training_set import Augmentation
 from wsloc.methods import cam
 from wsloc.networks.checkpoints import load_checkpoint
 from wsloc.signals import Terminated
@@ -127,22 +128,30 @@ def test_quiet_says_nothing_and_verbose_more(command: Command, data: Path, outpu
     assert "training gap on cpu, float32" in ran.stderr
 
 
-def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output: Path) -> None:
+STEPS = {"schedule": "step", "decay_steps": 9, "decay_factor": 0.25, "optimizer": "sgd", "momentum": 0.5}
+EPOCHS = {"schedule": "step", "decay_every": 7.0, "decay_factor": 0.5, "optimizer": "adamw"}
+
+
+@pytest.mark.parametrize(
+    ("own", "crop"),
+    [
+        (STEPS, {"shorter_side": [24, 30]}),
+        (EPOCHS, {"smallest_crop": 0.5}),
+    ],
+)
+def test_every_option_reaches_its_place(
+    command: Command, tmp_path: Path, output: Path, own: dict[str, Any], crop: dict[str, Any]
+) -> None:
     csv = labels_csv(tmp_path / "mixed", 6)
     options = {
+        **own,
         "backbone": "small_resnet",
         "epochs": 1,
         "batch_size": 3,
         "accumulate": 2,
         "max_steps": 1,
-        "optimizer": "adamw",
         "learning_rate": 0.02,
-        "schedule": "step",
-        "decay_every": 7.0,
-        "decay_steps": 9,
-        "decay_factor": 0.25,
         "warmup": 0.25,
-        "momentum": 0.5,
         "weight_decay": 0.001,
         "ema": 0.75,
         "image_size": 24,
@@ -150,18 +159,15 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
         "precision": "bfloat16",
     }
     given = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", value)]
+    given += ["--shorter-side", "24-30"] if "shorter_side" in crop else ["--smallest-crop", 0.5]
+    given += ["--no-nesterov"] if own is STEPS else []
     ran = command(
         "train",
         "ep",
         csv,
         "-o",
         output,
-        "--smallest-crop",
-        0.5,
-        "--shorter-side",
-        "24-30",
         "--no-flip",
-        "--no-nesterov",
         "--half",
         "--workers",
         1,
@@ -172,8 +178,9 @@ def test_every_option_reaches_its_place(command: Command, tmp_path: Path, output
     recipe = dict(found.recipe)
     for name in ("figures", "processes", "sync_batch_norm"):
         del recipe[name]
-    pictures = {"smallest_crop": 0.5, "flip": False, "shorter_side": [24, 30]}
-    assert recipe == {**options, "nesterov": False, "augmentation": pictures, "half": True}
+    pictures = {"smallest_crop": Augmentation().smallest_crop, "flip": False, "shorter_side": None, **crop}
+    others = {"decay_every": 30, "decay_steps": 0, "momentum": 0.9, "nesterov": own is not STEPS}
+    assert recipe == {**others, **options, "augmentation": pictures, "half": True}
     assert (found.method, found.task, found.data["images"]) == ("ep", "multi-label", 6)
     stored = torch.load(output, weights_only=True)["weights"]
     assert stored["fc.weight"].dtype == torch.float16

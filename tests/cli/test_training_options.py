@@ -92,3 +92,29 @@ def test_a_recipe_with_changes_and_options_of_the_method(command: Run, tmp_path:
     ran = command("train", "gap", data, "-o", tmp_path / "other.pt", "--ramp", 0.5)
     assert ran.code == 1
     assert "gap has no option 'ramp'" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--decay-every", 5), "--decay-every goes with --schedule step: leave it out"),
+        (("--decay-factor", 0.5, "--schedule", "constant"), "--decay-factor goes with --schedule step"),
+        (("--momentum", 0.5, "--optimizer", "adam"), "--momentum goes with --optimizer sgd"),
+        (("--nesterov", "--optimizer", "adamw"), "--nesterov goes with --optimizer sgd"),
+        (
+            ("--schedule", "step", "--decay-every", 5, "--decay-steps", 9),
+            "--decay-every goes with epochs, where --decay-steps is 0",
+        ),
+        (
+            ("--smallest-crop", 0.5, "--shorter-side", "24-30"),
+            "--smallest-crop goes with a crop of random size, not with --shorter-side",
+        ),
+        (("--recipe", "imagenet", "--no-nesterov", "--decay-factor", 0.2), None),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    command: Run, tmp_path: Path, options: tuple[object, ...], words: str | None
+) -> None:
+    ran = command("train", "gap", tmp_path / "gone", "-o", tmp_path / "net.pt", *options)
+    assert ran.code == (1 if words is None else 2)
+    assert words is None or words in ran.stderr

@@ -7,7 +7,7 @@ import pytest
 from wsloc.errors import OutputError, UsageError
 from wsloc.evaluation.report_folder import ReportResults, require_no_interrupted_run
 from wsloc.running.ranks import Ranks
-from wsloc.running.unfinished import open_work
+from wsloc.running.unfinished import open_work, read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,28 @@ def test_an_interrupted_run_is_kept_unless_it_is_given_up(tmp_path: Path) -> Non
         require_no_interrupted_run(tmp_path, overwrite=False)
     require_no_interrupted_run(tmp_path, overwrite=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_of_another_command_is_kept_in_any_case(tmp_path: Path) -> None:
+    """Its files would stand beside the report, and nothing would know them."""
+    boxes = {**IDENTITY, "command": "boxes"}
+    with open_work(tmp_path, boxes, ReportResults(tmp_path), batches=range(2), ranks=Ranks()) as work:
+        assert work.journal is not None
+    for overwrite in (False, True):
+        with pytest.raises(
+            UsageError, match="holds results of wsloc boxes, which wsloc eval does not replace: rem"
+        ):
+            require_no_interrupted_run(tmp_path, overwrite=overwrite)
+        with (
+            pytest.raises(UsageError, match="does not replace: remove them, or name another --output"),
+            open_work(
+                tmp_path,
+                IDENTITY,
+                ReportResults(tmp_path),
+                batches=range(2),
+                ranks=Ranks(),
+                overwrite=overwrite,
+            ),
+        ):
+            pass
+    assert read_plan(tmp_path) == boxes

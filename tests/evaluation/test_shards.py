@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.evaluation.example_data_set import write_data_set, write_mask_set
+from tests.evaluation.example_data_set import write_mask_set
+from tests.evaluation.example_runs import contents, everything_at_once, make_run, write_damaged_set
 from wsloc.errors import RunError, UsageError
-from wsloc.evaluation.annotated import Annotated
-from wsloc.evaluation.live_run import LiveOptions, LiveRun
+from wsloc.evaluation.live_run import LiveOptions
 from wsloc.evaluation.shards import NAME, ShardSummary, evaluate_shard, join_shards
 from wsloc.evaluation.stages import Stage
 from wsloc.evaluator import evaluate_into
-from wsloc.loader import load
 from wsloc.outputs.shard_folders import read_shards
 from wsloc.running.shards import Shard
 from wsloc.running.unfinished import read_plan
@@ -24,31 +23,15 @@ from wsloc.running.unfinished import read_plan
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = ("images.csv", "report.html", "report.json")
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Seven images, one of which cannot be read."""
-    folder = write_data_set(tmp_path / "val", count=7)
-    (folder / "images/3.png").write_bytes(b"no picture")
-    return folder
+    return write_damaged_set(tmp_path / "val")
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> LiveOptions:
-    """Everything at once: two maps, a tuning set of three images, ten crops."""
-    return LiveOptions(
-        maps=["cam", "entropy-class"],
-        tune_on=Annotated(write_data_set(tmp_path / "tuning", count=3, seed=5)),
-        threshold_step=0.1,
-        ten_crop=True,
-        batch_size=2,
-    )
-
-
-def make_run(data: Path, options: LiveOptions) -> LiveRun:
-    return LiveRun.prepared(load("demo", device="cpu"), None, Annotated(data), options)
+    return everything_at_once(tmp_path / "tuning")
 
 
 def score(data: Path, options: LiveOptions, folder: Path, count: int, **others: Any) -> list[Path]:
@@ -57,11 +40,6 @@ def score(data: Path, options: LiveOptions, folder: Path, count: int, **others: 
         run = make_run(data, replace(options, shard=Shard(number, count), **others))
         assert evaluate_shard(folder / f"s{number}", run) is not None
     return [folder / f"s{number}" for number in range(1, count + 1)]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    assert sorted(path.name for path in folder.iterdir()) == list(FILES)
-    return {name: (folder / name).read_bytes() for name in FILES}
 
 
 @pytest.mark.parametrize("count", [2, 6])

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from tests.evaluation.example_data_set import write_data_set
+from tests.example_localizers import Limited
+from wsloc.errors import MemoryLimitError
 from wsloc.evaluation.scores import BoxRule, RunKey, Scores
 from wsloc.evaluation.ten_crop import add_ten_crops, ten_crop_guesses, ten_crops
+from wsloc.fitting import Fitting
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images
 from wsloc.loader import load
@@ -55,3 +60,19 @@ def test_maps_of_one_pooling_share_guesses_and_what_has_failed_has_none(tmp_path
         assert (best[:, 0] < 0).tolist() == [False, True, False]
     alone = ten_crop_guesses(localizer, files, "entropy-class")
     assert np.array_equal(scores.ten_crop["entropy-class"][[0, 2]], alone[[0, 2]])
+
+
+@pytest.mark.parametrize("map_name", ["cam", "entropy-class"])
+def test_crops_that_do_not_fit_into_memory_go_through_in_halves(tmp_path: Path, map_name: str) -> None:
+    own = load("demo", device="cpu")
+    files = find_images([write_data_set(tmp_path / "val", count=3) / "images"])
+    limited = Limited(own.network, 4)
+    small = replace(own, network=limited, fitting=Fitting())
+    guesses = ten_crop_guesses(small, files, map_name, batch_size=30)
+    assert limited.passes[:4] == [30, 15, 7, 3]
+    assert small.fitting.limit == 3
+    assert np.array_equal(guesses, ten_crop_guesses(own, files, map_name, batch_size=30))
+    with pytest.raises(
+        MemoryLimitError, match="one input of 64 x 64 pixels does not fit into the memory of cpu"
+    ):
+        ten_crop_guesses(replace(own, network=Limited(own.network, 0), fitting=Fitting()), files, map_name)

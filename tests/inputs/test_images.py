@@ -340,6 +340,40 @@ def test_exif_orientation_is_applied(tmp_path: Path, name: str, orientation: int
     assert picture_size(tmp_path / name) == (24, 40)
 
 
+@pytest.mark.parametrize("later", [b"", b"MM\0*\0\0\0\x08\0\0"])
+def test_exif_behind_the_pixels_does_not_unsay_the_header(tmp_path: Path, later: bytes) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    stream = io.BytesIO()
+    Image.new("RGB", (24, 40)).save(stream, "PNG", exif=exif)
+    content = stream.getvalue()
+    chunk = struct.pack(">I", len(later)) + b"eXIf" + later
+    chunk += struct.pack(">I", zlib.crc32(b"eXIf" + later))
+    (tmp_path / "x.png").write_bytes(content[:-12] + chunk + content[-12:])  # before the last chunk
+    assert picture_size(tmp_path / "x.png") == (24, 40)
+    assert decode(tmp_path / "x.png").size == (40, 24)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_alpha_is_laid_over_white_in_strips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """The same, to the byte, as all at once."""
+    values = np.random.default_rng(0).integers(0, 256, (23, 7, 4), dtype=np.uint8)
+    picture = Image.fromarray(values)
+    if mode == "P":
+        picture = picture.convert("RGB").quantize(8)
+        picture.save(tmp_path / "x.png", transparency=bytes(range(0, 256, 32)))
+    else:
+        picture.convert(mode).save(tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as file:
+        whole = file.convert("RGBA")
+    expected = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole).convert("RGB")
+    for pixels in (1, 20, 7 * 23, 1 << 22):
+        monkeypatch.setattr("wsloc.inputs.images.STRIP", pixels)
+        np.testing.assert_array_equal(np.asarray(decode(tmp_path / "x.png")), np.asarray(expected))
+
+
 @pytest.mark.parametrize("value", [0, 9, 77, 65535])
 def test_a_meaningless_orientation_is_ignored(tmp_path: Path, value: int) -> None:
     exif = Image.Exif()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wsloc.errors import UnsupportedError
-from wsloc.networks.precision import PRECISIONS, autocasting, precision_name, require_precision
+from wsloc.networks.precision import PRECISIONS, autocasting, checked_precision, precision_name
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def test_what_is_computed_in(name: str) -> None:
     with autocasting("cpu", PRECISIONS[name]):
         assert (ones @ ones).dtype == getattr(torch, name)
     assert precision_name(PRECISIONS[name]) == name
-    require_precision(CPU, PRECISIONS[name])
+    assert checked_precision(CPU, PRECISIONS[name]) is PRECISIONS[name]
 
 
 @pytest.mark.parametrize("kind", [UserWarning, RuntimeError])
@@ -34,5 +34,5 @@ def test_what_a_device_does_not_have_is_refused(
     monkeypatch.setattr(torch, "autocast", refuse)
     words = "cpu does not work in bfloat16: take --precision float32 or float16"
     with pytest.raises(UnsupportedError, match=words):
-        require_precision(CPU, torch.bfloat16)
-    require_precision(CPU, None)
+        checked_precision(CPU, torch.bfloat16)
+    assert checked_precision(CPU, None) is None

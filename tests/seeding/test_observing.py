@@ -152,7 +152,7 @@ def test_an_input_that_does_not_fit_is_said(
         raise MemoryError
 
     monkeypatch.setattr(Localizer, "_observe", fill)
-    with pytest.raises(MemoryLimitError, match="one input of 48 x 48 pixels do not fit into the memory"):
+    with pytest.raises(MemoryLimitError, match="one input of 48 x 48 pixels does not fit into the memory"):
         observe(replace(gap, fitting=Fitting()), scenes, SeedRequest())
     assert observe_batch(gap, [Failure("a", "b")], SeedRequest(), plan_seeds(gap, SeedRequest())) == [
         Failure("a", "b")

@@ -83,14 +83,17 @@ def merge_evaluation(talk: Talk, shards: Sequence[ShardFolder], output: Path, *,
     refuse_a_shard(output, shards)
     require_no_interrupted_run(output, overwrite=overwrite)
     arguments = {**shards[0].manifest["arguments"], "shard": None, "output": str(output)}
-    there, place = [replace(found, folder=found.folder.absolute()) for found in shards], output.absolute()
-    with chdir(folder_of_paths(shards)):  # relative paths are those of the shards' commands
-        try:
+    there = [replace(found, folder=found.folder.absolute()) for found in shards]
+    joined = output.absolute()
+    try:
+        place = folder_of_paths(shards)
+        with chdir(place):  # relative paths are those of the shards' commands
             asked = asked_run(arguments, idle=True)
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(
-                f"{there[0].folder / MANIFEST} is not as `wsloc eval` wrote it ({error!r}): run the command of that "
-                "shard again"
-            ) from error
-        evaluation = join_shards(there, place, asked.run, checkpoint=asked.checkpoint, model=asked.model)
+    except (KeyError, TypeError, ValueError) as error:  # a file that somebody has edited
+        raise RunError(
+            f"{shards[0].folder / MANIFEST} is not as `wsloc eval` wrote it ({error!r}): run the command of that shard "
+            "again with --overwrite"
+        ) from error
+    with chdir(place):
+        evaluation = join_shards(there, joined, asked.run, checkpoint=asked.checkpoint, model=asked.model)
     report_evaluation(talk, evaluation, output)

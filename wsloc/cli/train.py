@@ -76,6 +76,7 @@ from wsloc.cli.training_options import (
     WeightDecayOption,
     named_recipe,
     only_given,
+    refuse_without_use,
     side_range,
 )
 from wsloc.cli.training_report import TrainingWatch, report_training
@@ -280,6 +281,7 @@ def train(
         random_seed=random_seed,
         precision=training_precision(precision, place.type),
     )
+    refuse_without_use({**given, **pictures}, chosen)
     leads = launched()[0] == 0
     talk = Talk(as_json=as_json and leads, quiet=quiet or not leads, verbose=verbose and leads)
     talk.detail(f"training {method} on {place}, {chosen.precision}")

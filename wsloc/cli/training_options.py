@@ -329,6 +329,28 @@ def only_given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def refuse_without_use(given: Mapping[str, Any], chosen: Recipe) -> None:
+    """Raise UsageError for an option that was given and would change nothing: it must not be swallowed.
+
+    Args:
+        given: options of the recipe and its pictures, by name; None for what is not given.
+        chosen: the recipe with these options.
+    """
+    used = {
+        "--schedule step": (("decay_every", "decay_steps", "decay_factor"), chosen.schedule == "step"),
+        "--optimizer sgd": (("momentum", "nesterov"), chosen.optimizer == "sgd"),
+        "epochs, where --decay-steps is 0": (("decay_every",), not chosen.decay_steps),
+        "a crop of random size, not with --shorter-side": (
+            ("smallest_crop",),
+            chosen.augmentation.shorter_side is None,
+        ),
+    }
+    for condition, (names, holds) in used.items():
+        for name in names:
+            if given[name] is not None and not holds:
+                raise UsageError(f"--{name.replace('_', '-')} goes with {condition}: leave it out")
+
+
 def side_range(text: str) -> tuple[int, int]:
     """`256-480` as a range of pixels.
 

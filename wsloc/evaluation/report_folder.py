@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from wsloc.errors import OutputError, UsageError
 from wsloc.files import make_folder, remove_abandoned
-from wsloc.running.unfinished import FOLDER, forget, read_plan
+from wsloc.running.unfinished import FOLDER, forget, read_plan, refuse_other_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,11 +68,11 @@ def require_no_interrupted_run(folder: Path, *, overwrite: bool) -> None:
     there = read_plan(folder)
     if there is None:
         return
+    refuse_other_commands(folder, there, "eval")
     if not overwrite:
-        command = f" of wsloc {there['command']}" if "command" in there else ""
         raise UsageError(
-            f"{folder} holds an interrupted run{command}: give its command again to go on, --overwrite to give it up, "
-            "or another --output"
+            f"{folder} holds an interrupted run of wsloc eval: give its command again to go on, --overwrite to give it "
+            "up, or another --output"
         )
     try:
         forget(folder)

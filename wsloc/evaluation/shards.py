@@ -225,8 +225,9 @@ def folder_of_paths(shards: Sequence[ShardFolder]) -> Path:
 
     Raises:
         RunError: if the annotations are in none of these places.
+        KeyError: if the arguments name none.
     """
-    here, annotations = Path.cwd(), str(shards[0].manifest["arguments"].get("annotations"))
+    here, annotations = Path.cwd(), shards[0].manifest["arguments"]["annotations"]
     places = dict.fromkeys((*(Path(shard.manifest.get("working_folder", here)) for shard in shards), here))
     for place in places:
         with suppress(OSError):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
+    from torch import Tensor
 
     from wsloc.evaluation.scores import Scores
     from wsloc.evaluation.stages import Stage
@@ -189,11 +190,17 @@ def _best(localizer: Localizer, loaded: Sequence[Crops | None], *, entropy_poole
     best = np.full((len(loaded), top), NO_CLASS, np.int64)
     rows = [row for row, crops in enumerate(loaded) if crops is not None]
     if rows:
-        pixels = torch.from_numpy(np.concatenate([crops for crops in loaded if crops is not None]))
-        scores = probabilities(localizer.logits(pixels, entropy_pooled=entropy_pooled), localizer.task)
+        crops = [crop for ten in loaded if ten is not None for crop in ten]
+        logits = localizer.fitting.apply(partial(_logits, localizer, entropy_pooled), crops)
+        scores = probabilities(torch.stack(logits), localizer.task)
         averaged = scores.reshape(len(rows), 10, -1).mean(dim=1)  # (n, C)
         best[rows] = averaged.topk(top, dim=1).indices.cpu().numpy()
     return best
+
+
+def _logits(localizer: Localizer, entropy_pooled: bool, crops: Sequence[Crops]) -> Sequence[Tensor]:
+    """Logits (C,) of each of some crops (side, side, 3)."""
+    return localizer.logits(torch.from_numpy(np.stack(crops)), entropy_pooled=entropy_pooled).unbind()
 
 
 def _load(batches: Sequence[Sequence[ImageFile]], side: int, number: int) -> list[Crops | None]:

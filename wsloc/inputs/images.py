@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 PIXEL_LIMIT = 178_956_970  # Pillow's own bound for a decompression bomb: 512 MiB of RGB
+STRIP = 1 << 22  # pixels that are laid over white at once
 ALPHA_MODES = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 # What makes a picture with each EXIF orientation upright; 1 is upright.
@@ -253,10 +254,13 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _upright_rgb(picture: Image.Image) -> Image.Image:
-    load_pixels(
-        picture
-    )  # first of all: Pillow turns a TIFF while it loads it, and takes its orientation away
-    turn = _turn(picture)
+    # What a PNG's header says counts, as for `picture_size`; behind the pixels there may be another EXIF chunk.
+    # Pillow turns a TIFF while it loads it, and takes its orientation away.
+    early = picture.format != "TIFF" and "exif" in picture.info
+    turn = _turn(picture) if early else None
+    load_pixels(picture)
+    if not early:
+        turn = _turn(picture)
     picture = _rgb(picture)
     return picture if turn is None else picture.transpose(turn)
 
@@ -301,10 +305,20 @@ def _rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in DEEP_MODES:
         return Image.fromarray(_to_bytes(np.asarray(picture))).convert("RGB")
     if picture.mode in ALPHA_MODES or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        canvas = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(canvas, picture).convert("RGB")
+        return _over_white(picture)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    """A picture with alpha, or a colour that is transparent, over white; in strips, as a copy of all of it is large."""
+    canvas = Image.new("RGB", picture.size)
+    rows = max(1, STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        edges = (0, top, picture.width, min(top + rows, picture.height))
+        strip = picture.crop(edges).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        canvas.paste(Image.alpha_composite(white, strip).convert("RGB"), edges)
+    return canvas
 
 
 def _to_bytes(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

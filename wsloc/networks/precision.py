@@ -26,10 +26,14 @@ def autocasting(device_type: str, dtype: torch.dtype | None) -> torch.autocast:
     return torch.autocast(device_type, dtype or torch.bfloat16, enabled=dtype is not None)
 
 
-def require_precision(device: torch.device, dtype: torch.dtype | None) -> None:
-    """Raise UnsupportedError unless trunks can run in `dtype`, a value of `PRECISIONS`, on a device."""
+def checked_precision(device: torch.device, dtype: torch.dtype | None) -> torch.dtype | None:
+    """A value of `PRECISIONS` as it is.
+
+    Raises:
+        UnsupportedError: if trunks cannot run in it on the device.
+    """
     if dtype is None:
-        return
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # where it has no such format, autocast warns, or raises
@@ -39,6 +43,7 @@ def require_precision(device: torch.device, dtype: torch.dtype | None) -> None:
         raise UnsupportedError(
             f"{device} does not work in {precision_name(dtype)}: take --precision {others}"
         ) from error
+    return dtype
 
 
 def precision_name(dtype: torch.dtype | None) -> str:

@@ -108,7 +108,9 @@ def _read(folder: Path) -> ShardFolder:
     if shard is None:
         raise RunError(f"{folder} does not hold a shard: name folders that `--shard I/N` wrote")
     if not _is_complete(manifest):
-        raise RunError(f"{folder / MANIFEST} is not as wsloc wrote it: run the command of that shard again")
+        raise RunError(
+            f"{folder / MANIFEST} is not as wsloc wrote it: run the command of that shard again with --overwrite"
+        )
     return ShardFolder(folder, shard, manifest)
 
 

@@ -168,7 +168,7 @@ def open_work(
         overwrite: whether what stands there is replaced, whatever it is; not after a restart, which goes on.
 
     Raises:
-        UsageError: if the folder holds another run, complete or not.
+        UsageError: if the folder holds another run, complete or not; or one of another command, in any case.
         OutputError: if it cannot be written to, or another process is at work there.
         RunError: if another process shows no life, or sees other images.
     """
@@ -207,6 +207,22 @@ def read_plan(folder: Path) -> Identity | None:
         return {}
 
 
+def refuse_other_commands(folder: Path, there: Mapping[str, Any], command: str) -> None:
+    """Raise a UsageError if results in a folder are of another command, whose files this one does not know.
+
+    Args:
+        folder: of the results.
+        there: the identity of their run; empty if it is not known.
+        command: that is to write there.
+    """
+    other = there.get("command", command)
+    if other != command:
+        raise UsageError(
+            f"{folder} holds results of wsloc {other}, which wsloc {command} does not replace: remove them, or name "
+            "another --output"
+        )
+
+
 def logged_images(folder: Path, *, of_done_batches: bool = True) -> Iterator[str]:
     """The ids of the images that an interrupted run had begun to write files of; a damaged journal's are left out."""
     for path in _journals(folder):
@@ -236,6 +252,8 @@ def _prepare(
     interrupted = there is not None
     if not interrupted:
         there = results.identity()
+    if there is not None:
+        refuse_other_commands(folder, there, str(identity["command"]))
     if there is not None and not overwrite:
         _refuse_others(folder, there, identity, interrupted=interrupted)
         if not interrupted and results.are_whole():
