@@ -13,7 +13,8 @@ from tests.evaluation.example_data_set import write_mask_set
 from tests.evaluation.example_runs import contents, everything_at_once, make_run, write_damaged_set
 from wsloc.errors import RunError, UsageError
 from wsloc.evaluation.live_run import LiveOptions
-from wsloc.evaluation.shards import NAME, ShardSummary, evaluate_shard, join_shards
+from wsloc.evaluation.report_folder import REPORT, SCORES
+from wsloc.evaluation.shards import ShardSummary, evaluate_shard, join_shards
 from wsloc.evaluation.stages import Stage
 from wsloc.evaluator import evaluate_into
 from wsloc.outputs.shard_folders import read_shards
@@ -76,7 +77,7 @@ def test_a_complete_shard_is_not_done_again_unless_something_has_changed(
 ) -> None:
     run, folder = make_run(data, replace(options, shard=Shard(1, 2))), tmp_path / "s1"
     evaluate_shard(folder, run)
-    lines, kept, keep = (folder / NAME).read_bytes(), list[int](), Stage.keep
+    lines, kept, keep = (folder / SCORES).read_bytes(), list[int](), Stage.keep
 
     def keep_and_note(self: Stage, number: int, line: bytes) -> None:
         kept.append(number)
@@ -87,11 +88,11 @@ def test_a_complete_shard_is_not_done_again_unless_something_has_changed(
     assert again is not None
     assert (again.images, again.skipped, kept, again.failures) == (4, 4, [], ())
     for damage in (lines[:-7], b"", lines.replace(b"rows", b"ROWS"), None):
-        (folder / NAME).unlink()
+        (folder / SCORES).unlink()
         if damage is not None:
-            (folder / NAME).write_bytes(damage)
+            (folder / SCORES).write_bytes(damage)
         evaluate_shard(folder, run)
-        assert (folder / NAME).read_bytes() == lines
+        assert (folder / SCORES).read_bytes() == lines
     before = len(kept)
     later = (folder / "manifest.json").stat().st_mtime + 5
     os.utime(data / "images/0.png", (later, later))
@@ -153,7 +154,7 @@ def test_a_damaged_shard_is_named(data: Path, tmp_path: Path) -> None:
     options = LiveOptions(maps=["cam"], threshold_step=0.5, batch_size=2)
     folders = score(data, options, tmp_path, 2)
     shards, run = read_shards(folders), make_run(data, options)
-    path = folders[1] / NAME
+    path = folders[1] / SCORES
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(RunError, match=r"s2/scores\.jsonl is not as it was written: run the command of that"):
         join_shards(shards, tmp_path / "out", run)
@@ -162,3 +163,17 @@ def test_a_damaged_shard_is_named(data: Path, tmp_path: Path) -> None:
         RunError, match=r"cannot read .*s2/scores\.jsonl: No such file .*: run the command of"
     ):
         join_shards(shards, tmp_path / "out", run)
+
+
+def test_a_folder_holds_a_shard_or_a_report(data: Path, tmp_path: Path) -> None:
+    options = LiveOptions(maps=["cam"], threshold_step=0.5, batch_size=2)
+    whole, shard = make_run(data, options), make_run(data, replace(options, shard=Shard(1, 2)))
+    evaluate_shard(tmp_path / "out", shard)
+    with pytest.raises(UsageError, match=r"holds the results of another run, shard \(1/2 there, None here\)"):
+        evaluate_into(tmp_path / "out", whole)
+    evaluate_into(tmp_path / "out", whole, overwrite=True)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*REPORT}
+    with pytest.raises(UsageError, match="holds results of a run whose arguments are not known"):
+        evaluate_shard(tmp_path / "out", shard)
+    evaluate_shard(tmp_path / "out", shard, overwrite=True)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {SCORES, "manifest.json"}

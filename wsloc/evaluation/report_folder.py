@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 from wsloc.errors import OutputError, UsageError
 from wsloc.files import make_folder, remove_abandoned
+from wsloc.outputs.manifest import NAME as MANIFEST
+from wsloc.outputs.manifest import read_manifest
 from wsloc.running.unfinished import FOLDER, forget, read_plan, refuse_other_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
     from typing import Any
+
+
+REPORT = ("report.json", "report.html", "images.csv")
+SCORES = "scores.jsonl"  # of a shard, with its manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +33,22 @@ class ReportResults:
     folder: Path
 
     def identity(self) -> Mapping[str, Any] | None:
-        """None: a complete report is no reason to refuse, nor to do nothing."""
-        return None
+        """Of a shard that stands there; None otherwise: a report is no reason to refuse, nor to do nothing."""
+        return shard_identity(self.folder) if (self.folder / SCORES).is_file() else None
 
     def are_whole(self) -> bool:
         """Never asked, since no report is known again."""
         return False
 
     def clear(self) -> None:
-        """Make the folder; an earlier report stays until it is replaced.
+        """Make the folder; an earlier report stays until it is replaced, a shard goes.
 
         Raises:
             OutputError: if it is a file, or cannot be made or written to.
         """
         make_folder(self.folder)
+        if (self.folder / SCORES).is_file():
+            remove_files(self.folder, (MANIFEST, SCORES))
 
     def tidy(self, _images: Iterable[str]) -> None:
         """Remove a report that a killed process was just writing.
@@ -52,6 +60,26 @@ class ReportResults:
             remove_abandoned(self.folder)
         except OSError as error:
             raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+
+
+def shard_identity(folder: Path) -> Mapping[str, Any]:
+    """What a shard's manifest says of its run; empty if it cannot be read."""
+    run = (read_manifest(folder) or {}).get("run")
+    return dict(run) if isinstance(run, dict) else {}
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove some files of a folder, and what tells of an interrupted run.
+
+    Raises:
+        OutputError: if that is not possible.
+    """
+    try:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        forget(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def require_no_interrupted_run(folder: Path, *, overwrite: bool) -> None:

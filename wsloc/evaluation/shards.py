@@ -13,12 +13,12 @@ from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsloc.errors import CheckpointError, OutputError, RunError
+from wsloc.errors import CheckpointError, RunError
 from wsloc.evaluation.live_identity import live_identity
-from wsloc.evaluation.report_folder import ReportResults
+from wsloc.evaluation.report_folder import REPORT, SCORES, ReportResults, remove_files, shard_identity
 from wsloc.evaluation.scoring import score_into
 from wsloc.evaluation.stages import batches_of
-from wsloc.files import replacing
+from wsloc.files import make_folder, replacing
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import file_sha256, read_manifest, write_manifest
 from wsloc.outputs.shard_folders import OF_THE_PLACE
@@ -26,7 +26,6 @@ from wsloc.records import Failure
 from wsloc.running.carrying import Clock
 from wsloc.running.identity import run_differences
 from wsloc.running.journal import Entry, copy_lines
-from wsloc.running.unfinished import forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from wsloc.running.ranks import Ranks
     from wsloc.running.shards import Shard
     from wsloc.running.unfinished import Work
-
-NAME = "scores.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +72,16 @@ class ShardResults(ReportResults):
     files: Sequence[ImageFile]
 
     def identity(self) -> Mapping[str, Any] | None:
-        """Of the complete shard that stands there; empty if it is not known, None without one."""
-        manifest = read_manifest(self.folder) or {}
-        if isinstance(manifest.get("run"), dict):
-            return dict(manifest["run"])
-        return {} if (self.folder / NAME).is_file() else None
+        """Of the complete shard that stands there; empty if it is not known, or a report; None without one."""
+        if (self.folder / MANIFEST).is_file():
+            return shard_identity(self.folder)
+        return {} if any((self.folder / name).is_file() for name in (SCORES, *REPORT)) else None
 
     def are_whole(self) -> bool:
         """Whether the scores are those that were written, and no image has changed since."""
         try:
             written = (self.folder / MANIFEST).stat().st_mtime
-            whole = (read_manifest(self.folder) or {}).get("scores_sha256") == _sha256(self.folder / NAME)
+            whole = (read_manifest(self.folder) or {}).get("scores_sha256") == _sha256(self.folder / SCORES)
         except (OSError, RunError):
             return False
         for file in self.files:
@@ -95,18 +91,13 @@ class ShardResults(ReportResults):
         return whole
 
     def clear(self) -> None:
-        """Remove what an earlier shard left in the folder; make the folder if it is not there.
+        """Remove what an earlier evaluation left in the folder; make the folder if it is not there.
 
         Raises:
             OutputError: if it is a file, or cannot be made or written to.
         """
-        ReportResults.clear(self)
-        try:
-            for name in (MANIFEST, NAME):
-                (self.folder / name).unlink(missing_ok=True)
-            forget(self.folder)
-        except OSError as error:
-            raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+        make_folder(self.folder)
+        remove_files(self.folder, (MANIFEST, SCORES, *REPORT))
 
 
 def evaluate_shard(
@@ -147,7 +138,7 @@ def evaluate_shard(
 
     def finish(work: Work, _joined: Callable[[], Scores]) -> ShardSummary:
         if not work.complete:
-            with replacing(folder / NAME) as temporary, temporary.open("wb") as stream:
+            with replacing(folder / SCORES) as temporary, temporary.open("wb") as stream:
                 stream.writelines(copy_lines(work.entries()))
             write_manifest(
                 folder,
@@ -156,15 +147,15 @@ def evaluate_shard(
                 model=model,
                 device=run.localizer.device.type,
                 images=len(files),
-                failures=list(_failures(folder / NAME, scored)),
+                failures=list(_failures(folder / SCORES, scored)),
                 started=clock.started,
                 seconds=clock.seconds,
                 run=identity,
-                scores_sha256=_sha256(folder / NAME),
+                scores_sha256=_sha256(folder / SCORES),
                 working_folder=str(Path.cwd()),
             )
             work.finish()
-        failures = tuple(_failures(folder / NAME, scored))
+        failures = tuple(_failures(folder / SCORES, scored))
         return ShardSummary(
             *(run.options.shard, len(files), work.skipped, failures, clock.seconds, folder / MANIFEST)
         )
@@ -268,7 +259,7 @@ class _ShardBatches:
         return [found[number] for number in (self.batches if numbers is None else numbers)]
 
     def _entries(self, shard: ShardFolder) -> Iterator[Entry]:
-        path, numbers = shard.folder / NAME, batches_of(self.counts, shard.shard)
+        path, numbers = shard.folder / SCORES, batches_of(self.counts, shard.shard)
         if shard.manifest.get("scores_sha256") != _sha256(path):
             raise RunError(f"{path} is not as it was written: run the command of that shard again")
         with path.open("rb") as stream:
