@@ -358,6 +358,19 @@ def test_box_loss_by_hand() -> None:
     assert literal.box_loss(shown[0, 0], box, on_cells) == pytest.approx(expected)
 
 
+def test_boxes_that_end_within_a_cell_weigh_both_terms_by_their_share() -> None:
+    shown = torch.tensor([[[[0.5, 0.25], [1.0, 0.0]]]])
+    regions = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+    regions[0, 0, :, :3] = 1  # the left cells, and half of the right ones
+    saliency = torch.full((1, 4, 4), 0.75)
+    given = ExtraBatch(torch.zeros(1, 3, 4, 4), torch.tensor([[0]]), regions, torch.tensor([True]), saliency)
+    right = ((0.5 * 0.25) ** 2 + (0.5 * (0.25 - 0.75)) ** 2) + (0.5 * 0.75) ** 2
+    expected = (0.25**2 + 0.25**2 + right) / 4
+    assert extra_losses(shown, given)["L_bbox"].item() == pytest.approx(expected)
+    box = torch.tensor([[1.0, 0.5], [1.0, 0.5]])
+    assert literal.box_loss(shown[0, 0], box, torch.full((2, 2), 0.75)) == pytest.approx(expected)
+
+
 def test_boxes_without_saliency_are_masks() -> None:
     """Where the edges lie on those of cells."""
     shown = torch.rand(2, 2, 6, 6, generator=torch.Generator().manual_seed(0))
