@@ -130,6 +130,14 @@ def test_any_layer_can_be_attended_to() -> None:
     value.backward()  # type: ignore[no-untyped-call]
 
 
+def test_a_layer_that_the_next_one_overwrites_is_seen_as_it_was() -> None:
+    net = build("vgg11", CLASSES, {"layer": "features.18"}).eval()  # a convolution before a ReLU in place
+    feature_map, _ = net.attended(torch.randn(1, 3, 64, 64))
+    assert feature_map.min() < 0
+    value, _, _ = loss(net, replace(batch(1), images=torch.randn(1, 3, 64, 64)))
+    value.backward()  # type: ignore[no-untyped-call]
+
+
 def test_layers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="no layer 'layer9'"):
         build("small_resnet", CLASSES, {"layer": "layer9"})
@@ -291,6 +299,15 @@ def test_classes_that_fill_up_a_row_are_not_counted_as_empty() -> None:
         ] = -1.0  # of the classes 0, 1 and 3, the other place of the second row being filled up
     _, _, logs = loss(net, replace(batch(), extra=extra()))
     assert logs["empty_supervised"].item() == pytest.approx(1 / 3)
+
+
+def test_what_is_logged_of_the_masked_pictures_by_hand() -> None:
+    net, given = network(mask_scale=0.0).eval(), batch()  # masks of 1/2 everywhere
+    value, logged = mining(net, given)
+    assert logged["masked_share"].item() == pytest.approx(0.5)
+    probabilities = net(given.images / 2).sigmoid()[given.targets > 0]
+    assert logged["mining_score"].item() == pytest.approx(probabilities.mean().item())
+    assert logged["L_am"].item() == pytest.approx(value.item())
 
 
 def test_an_image_without_labels_is_mined_for_nothing() -> None:
