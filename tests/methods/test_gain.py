@@ -225,6 +225,50 @@ def test_second_order_reaches_the_classifier_through_the_channel_weights() -> No
         assert (gradient is not None) == second_order
 
 
+def test_the_gradient_in_second_order_agrees_with_finite_differences() -> None:
+    """Of a parameter above the layer: it moves the channel weights alone, and is not reached in first order."""
+    net, given = network(dtype=torch.float64, layer="layer2").eval(), batch(1, dtype=torch.float64)
+    frozen = network(dtype=torch.float64, layer="layer2").eval()
+    class_index, present = torch.tensor([[0]]), torch.tensor([[True]])
+    parameter = net.model.layer3[1].conv2.weight  # type: ignore[index,union-attr]
+
+    def slopes() -> tuple[Tensor, Tensor, Tensor]:
+        feature_map, logits = net.attended(given.images)
+        (found,) = torch.autograd.grad(logits[0, 0], feature_map, retain_graph=True)
+        return feature_map, logits, (found.mean(dim=(2, 3))[:, :, None, None] * feature_map).sum(1).relu()
+
+    feature_map, logits, cells = slopes()
+    highest = cells.max().detach()
+
+    def value() -> float:
+        size = (SIZE, SIZE)
+        upsampled = nn.functional.interpolate(slopes()[2][:, None] / highest, size=size, mode="bilinear")
+        masked = given.images * (1 - torch.sigmoid(10 * (upsampled - 0.5)))
+        return torch.sigmoid(frozen(masked)[0, 0]).item()
+
+    own = {}
+    for second_order in (False, True):
+        maps = attention(feature_map, logits, class_index, second_order=second_order)
+        found, _ = mining_loss(net, given, maps, class_index, present)
+        (gradient,) = torch.autograd.grad(found, parameter, allow_unused=True, retain_graph=True)
+        own[second_order] = gradient
+    assert own[False] is None
+    step = 1e-5
+    for place in own[True].abs().flatten().topk(3).indices.tolist():
+        flat = parameter.view(-1)
+        with torch.no_grad():
+            flat[place] += step
+        above = value()
+        with torch.no_grad():
+            flat[place] -= 2 * step
+        below = value()
+        with torch.no_grad():
+            flat[place] += step
+        difference = (above - below) / (2 * step)
+        assert float(own[True].flatten()[place]) == pytest.approx(difference, rel=0.02)
+        assert difference != 0
+
+
 # --- what stays as it was
 
 
