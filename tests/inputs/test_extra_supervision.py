@@ -135,7 +135,7 @@ def test_mixed_supervision_is_half_and_half(samples: list[Sample], tmp_path: Pat
     [
         ({}, "masks or boxes: give one"),
         ({"masks": Path(), "saliency": Path()}, "saliency goes with boxes"),
-        ({"masks": Path(), "fraction": 0.0}, "above 0 and at most 1, not 0.0"),
+        ({"masks": Path(), "fraction": 0.0}, r"\(--extra-fraction\) is above 0 and at most 1, not 0.0"),
         ({"masks": Path(), "fraction": float("nan")}, "not nan"),
         ({"masks": Path(), "per_step": 0}, "at least one image"),
     ],
@@ -209,6 +209,12 @@ def test_boxes_of_no_labelled_class_are_refused(samples: list[Sample], tmp_path:
     with pytest.raises(
         DataError, match=r"boxes: holds no box of a class .* like `unicorn`, labels like `cat`"
     ):
+        find_extra(samples, CLASSES, ExtraSource(boxes=boxes))
+
+
+def test_boxes_of_other_images_are_refused_by_their_files_name(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = save_boxes(tmp_path / "boxes", range(20, 22))
+    with pytest.raises(DataError, match=r"boxes: none of the 10 images is among the 2 annotated ones"):
         find_extra(samples, CLASSES, ExtraSource(boxes=boxes))
 
 

@@ -61,7 +61,9 @@ class ExtraSource:
         if self.saliency is not None and self.boxes is None:
             raise TrainingError("saliency goes with boxes: masks say already what is of the object")
         if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise TrainingError(f"the fraction is above 0 and at most 1, not {self.fraction}")
+            raise TrainingError(
+                f"the fraction (--extra-fraction) is above 0 and at most 1, not {self.fraction}"
+            )
         if self.per_step < 1:
             raise TrainingError(f"at least one image with extra labels goes into a step, not {self.per_step}")
 
@@ -234,7 +236,11 @@ def _boxes(
         raise DataError(f"{place}: these annotations hold no boxes")
     labels = {sample.image: sample.labels for sample in samples}
     found: dict[str, tuple[IndexedBoxes, tuple[int, int] | None]] = {}
-    for image, sample in match(annotated, list(labels)).pairs:
+    try:
+        pairs = match(annotated, list(labels)).pairs
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
+    for image, sample in pairs:
         own = tuple((index[label], box) for label, box in sample.boxes if label in labels[image])
         if own:
             found[image] = own, sample.image_size
