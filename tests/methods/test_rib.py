@@ -203,12 +203,9 @@ def test_guesses_may_share_the_fine_tuning_for_the_own_classes(network: Network)
 
 
 def test_a_guess_that_has_spread_does_not_end_the_fine_tuning_for_the_own_classes(network: Network) -> None:
-    settings = replace(QUICK, stop_share=0.5, stop_level=0.7)
-    _, steps, _ = rib_literal.fine_tuned_map(network, images(1)[0], [2], settings)
-    assert steps > 2
-    assert (
-        rib_literal.fine_tuned_map(network, images(1)[0], [0, 2], settings)[1] == 2
-    )  # class 0's map is spread
+    # After a step for class 2 its own map is above the level in 3 % of all places, that of class 0 in 6 %.
+    settings = replace(QUICK, stop_share=0.045, stop_level=0.9)
+    assert rib_literal.fine_tuned_map(network, images(1)[0], [2], settings)[1] > 2
     found = tuned(network, images(1), [[0, 2]], settings, guesses=1, alone=False)
     torch.testing.assert_close(found[:, 1:], tuned(network, images(1), [[2]], settings), atol=1e-5, rtol=1e-4)
 
