@@ -13,7 +13,7 @@ from tests.evaluation.example_data_set import write_data_set
 from tests.training.tiny_data import labels_csv
 from wsloc.cli import rib_options
 from wsloc.cli.rib_options import RIB_OPTIONS, SETTINGS, StepSum, asked_fine_tuning
-from wsloc.errors import UnsupportedError
+from wsloc.errors import UnsupportedError, UsageError
 from wsloc.methods.rib import SUMS, FineTuning
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ def test_what_is_not_given_keeps_its_default() -> None:
     assert asked == FineTuning(steps=0, sum="raw", tau=0.3)
     with pytest.raises(UnsupportedError, match="RIB's learning_rate is a number from 0, not nan"):
         asked_fine_tuning({**none, "rib_learning_rate": float("nan")})
+
+
+def test_other_images_are_asked_for_with_their_data_set(tmp_path: Path) -> None:
+    none = dict.fromkeys(RIB_OPTIONS)
+    with pytest.raises(UsageError, match="--rib-others says how many of --rib-images: name the data set"):
+        asked_fine_tuning({**none, "rib_others": 3})
+    assert asked_fine_tuning({**none, "rib_others": 0}).others == 0
+    assert asked_fine_tuning({**none, "rib_others": 3, "rib_images": tmp_path}).others == 3
 
 
 def maps(folder: Path) -> list[np.ndarray]:

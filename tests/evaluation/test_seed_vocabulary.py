@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from wsloc.errors import DataError
 from wsloc.evaluation.seed_vocabulary import SeedVocabulary, seed_vocabulary
 from wsloc.inputs.mask_classes import MaskClass
+from wsloc.inputs.masks import voc_palette
 from wsloc.inputs.seed_files import SeedFiles
 from wsloc.records import Sample
 
@@ -42,6 +45,36 @@ def test_without_a_list_of_classes_seeds_are_numbered_as_the_masks() -> None:
     assert words.notes == (
         "seeds: no classes.json says what its values mean; they are taken for those of the true masks",
     )
+
+
+def test_colours_that_are_not_vocs_are_told_of(tmp_path: Path) -> None:
+    found = {}
+    for name, values, palette in (
+        ("broken", None, None),
+        ("right", [[0, 8], [12, 255]], voc_palette()),
+        ("gray", [[0, 1], [2, 3]], None),
+        ("renumbered", [[0, 1], [1, 1]], [0, 0, 0, *voc_palette()[3 * 8 : 3 * 9]]),  # a cat is 1
+    ):
+        found[name] = tmp_path / f"{name}.png"
+        if values is None:
+            found[name].write_bytes(b"")
+            continue
+        picture = Image.fromarray(np.array(values, np.uint8))
+        if palette:
+            picture.putpalette(palette)
+        picture.save(found[name])
+    words = seed_vocabulary(SAMPLES, SeedFiles(tmp_path, found, (), None))
+    assert words.notes[1:] == (
+        f"{tmp_path}/renumbered.png: its colours are not those that VOC has for its values: is its numbering another?",
+    )
+    for paths, samples in (
+        ({name: path for name, path in found.items() if name != "renumbered"}, SAMPLES),
+        (
+            found,
+            [Sample("a", None, ("cat",), masks=(Path("a.png"),), mask_labels=((1, "cat"),))],
+        ),  # not VOC's numbers
+    ):
+        assert len(seed_vocabulary(samples, SeedFiles(tmp_path, paths, (), None)).notes) == 1
 
 
 def test_some_classes_alone() -> None:

@@ -135,7 +135,7 @@ def test_mixed_supervision_is_half_and_half(samples: list[Sample], tmp_path: Pat
     [
         ({}, "masks or boxes: give one"),
         ({"masks": Path(), "saliency": Path()}, "saliency goes with boxes"),
-        ({"masks": Path(), "fraction": 0.0}, "above 0 and at most 1, not 0.0"),
+        ({"masks": Path(), "fraction": 0.0}, r"\(--extra-fraction\) is above 0 and at most 1, not 0.0"),
         ({"masks": Path(), "fraction": float("nan")}, "not nan"),
         ({"masks": Path(), "per_step": 0}, "at least one image"),
     ],
@@ -189,3 +189,53 @@ def test_saliency_that_pillow_stumbles_over_is_named(tmp_path: Path) -> None:
     sample = ExtraSample(Sample("a.jpg", None, ("cat",)), (), None, ((0, (0, 0, 2, 2)),), path)
     with pytest.raises(DataError, match=r"the saliency map .*a\.png: "):
         sample.salient(SIZE)
+
+
+def test_masks_of_another_numbering_are_refused(samples: list[Sample], tmp_path: Path) -> None:
+    values = np.zeros(SIZE, np.uint8)
+    values[:2], values[5] = 1, 255
+    masks = save_masks(tmp_path / "masks", range(9), values)
+    with pytest.raises(
+        DataError, match=r"masks/0\.png: holds the values 0, 1, 255, .* labels are 8 in masks"
+    ) as error:
+        find_extra(samples, CLASSES, ExtraSource(masks))
+    assert "write a classes.json beside the masks" in str(error.value)
+    save_masks(masks, range(9, 10))  # one that shows its classes: an object may be missing in the others
+    assert len(find_extra(samples, CLASSES, ExtraSource(masks))) == 10
+
+
+def test_boxes_of_no_labelled_class_are_refused(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = save_boxes(tmp_path / "boxes", range(4), "unicorn")
+    with pytest.raises(
+        DataError, match=r"boxes: holds no box of a class .* like `unicorn`, labels like `cat`"
+    ):
+        find_extra(samples, CLASSES, ExtraSource(boxes=boxes))
+
+
+def test_boxes_of_other_images_are_refused_by_their_files_name(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = save_boxes(tmp_path / "boxes", range(20, 22))
+    with pytest.raises(DataError, match=r"boxes: none of the 10 images is among the 2 annotated ones"):
+        find_extra(samples, CLASSES, ExtraSource(boxes=boxes))
+
+
+def test_a_fraction_is_of_images_whose_boxes_can_be_used(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = save_boxes(tmp_path / "boxes", range(10))  # of a cat in each; five are labelled so, and the last
+    assert len(find_extra(samples, CLASSES, ExtraSource(boxes=boxes, fraction=0.6))) == 6
+
+
+def test_boxes_of_a_picture_of_another_size_are_refused(samples: list[Sample], tmp_path: Path) -> None:
+    extra, *_ = find_extra(samples, CLASSES, ExtraSource(boxes=save_boxes(tmp_path / "boxes", range(1))))
+    assert extra.regions(SIZE).any()
+    with pytest.raises(
+        DataError, match=r"0\.jpg: the picture that its boxes are of is 8 x 6 .* its picture 4 x 3"
+    ):
+        extra.regions((3, 4))
+
+
+def test_saliency_of_no_image_with_boxes_is_refused(samples: list[Sample], tmp_path: Path) -> None:
+    boxes = save_boxes(tmp_path / "boxes", range(0, 4, 2))
+    salient = save_masks(tmp_path / "saliency", range(5, 8))
+    with pytest.raises(
+        DataError, match=r"saliency: holds no saliency map of an image with boxes.*images/0\.jpg"
+    ):
+        find_extra(samples, CLASSES, ExtraSource(boxes=boxes, saliency=salient))

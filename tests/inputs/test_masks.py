@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from wsloc.errors import DataError
-from wsloc.inputs.masks import has_voc_palette, read_mask, renumbered, value_table, voc_palette
+from wsloc.inputs.masks import (
+    has_other_palette,
+    has_voc_palette,
+    read_mask,
+    renumbered,
+    value_table,
+    voc_palette,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +117,24 @@ def test_only_formats_of_pictures_are_opened(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\n")
     with pytest.raises(DataError, match=r"mask\.png: is not an image that can be read"):
         read_mask(tmp_path / "mask.png")
+
+
+def test_other_colours_than_vocs_are_those_of_values_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    picture = Image.fromarray(np.array([[0, 8], [12, 255]], np.uint8))
+    picture.save(path)
+    assert not has_other_palette(path)  # gray has no colours
+    voc = voc_palette()
+    for palette, other in (
+        (voc, False),
+        (voc[: 3 * 9], True),  # no colour for 12
+        ([*voc[: 3 * 9], 1, 2, 3, *voc[3 * 10 :]], False),  # of a value that is not there
+        ([*voc[: 3 * 8], 1, 2, 3, *voc[3 * 9 :]], True),
+        (voc[3:], True),
+    ):
+        picture.putpalette(palette)
+        picture.save(path)
+        assert has_other_palette(path) == other
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"the mask .*a\.png: "):
+        has_other_palette(path)

@@ -130,6 +130,14 @@ def test_any_layer_can_be_attended_to() -> None:
     value.backward()  # type: ignore[no-untyped-call]
 
 
+def test_a_layer_that_the_next_one_overwrites_is_seen_as_it_was() -> None:
+    net = build("vgg11", CLASSES, {"layer": "features.18"}).eval()  # a convolution before a ReLU in place
+    feature_map, _ = net.attended(torch.randn(1, 3, 64, 64))
+    assert feature_map.min() < 0
+    value, _, _ = loss(net, replace(batch(1), images=torch.randn(1, 3, 64, 64)))
+    value.backward()  # type: ignore[no-untyped-call]
+
+
 def test_layers_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="no layer 'layer9'"):
         build("small_resnet", CLASSES, {"layer": "layer9"})
@@ -217,6 +225,50 @@ def test_second_order_reaches_the_classifier_through_the_channel_weights() -> No
         assert (gradient is not None) == second_order
 
 
+def test_the_gradient_in_second_order_agrees_with_finite_differences() -> None:
+    """Of a parameter above the layer: it moves the channel weights alone, and is not reached in first order."""
+    net, given = network(dtype=torch.float64, layer="layer2").eval(), batch(1, dtype=torch.float64)
+    frozen = network(dtype=torch.float64, layer="layer2").eval()
+    class_index, present = torch.tensor([[0]]), torch.tensor([[True]])
+    parameter = net.model.layer3[1].conv2.weight  # type: ignore[index,union-attr]
+
+    def slopes() -> tuple[Tensor, Tensor, Tensor]:
+        feature_map, logits = net.attended(given.images)
+        (found,) = torch.autograd.grad(logits[0, 0], feature_map, retain_graph=True)
+        return feature_map, logits, (found.mean(dim=(2, 3))[:, :, None, None] * feature_map).sum(1).relu()
+
+    feature_map, logits, cells = slopes()
+    highest = cells.max().detach()
+
+    def value() -> float:
+        size = (SIZE, SIZE)
+        upsampled = nn.functional.interpolate(slopes()[2][:, None] / highest, size=size, mode="bilinear")
+        masked = given.images * (1 - torch.sigmoid(10 * (upsampled - 0.5)))
+        return torch.sigmoid(frozen(masked)[0, 0]).item()
+
+    own = {}
+    for second_order in (False, True):
+        maps = attention(feature_map, logits, class_index, second_order=second_order)
+        found, _ = mining_loss(net, given, maps, class_index, present)
+        (gradient,) = torch.autograd.grad(found, parameter, allow_unused=True, retain_graph=True)
+        own[second_order] = gradient
+    assert own[False] is None
+    step = 1e-5
+    for place in own[True].abs().flatten().topk(3).indices.tolist():
+        flat = parameter.view(-1)
+        with torch.no_grad():
+            flat[place] += step
+        above = value()
+        with torch.no_grad():
+            flat[place] -= 2 * step
+        below = value()
+        with torch.no_grad():
+            flat[place] += step
+        difference = (above - below) / (2 * step)
+        assert float(own[True].flatten()[place]) == pytest.approx(difference, rel=0.02)
+        assert difference != 0
+
+
 # --- what stays as it was
 
 
@@ -293,6 +345,15 @@ def test_classes_that_fill_up_a_row_are_not_counted_as_empty() -> None:
     assert logs["empty_supervised"].item() == pytest.approx(1 / 3)
 
 
+def test_what_is_logged_of_the_masked_pictures_by_hand() -> None:
+    net, given = network(mask_scale=0.0).eval(), batch()  # masks of 1/2 everywhere
+    value, logged = mining(net, given)
+    assert logged["masked_share"].item() == pytest.approx(0.5)
+    probabilities = net(given.images / 2).sigmoid()[given.targets > 0]
+    assert logged["mining_score"].item() == pytest.approx(probabilities.mean().item())
+    assert logged["L_am"].item() == pytest.approx(value.item())
+
+
 def test_an_image_without_labels_is_mined_for_nothing() -> None:
     net, given = network(), batch()
     value, _, logs = loss(net, replace(given, targets=torch.zeros_like(given.targets)))
@@ -356,6 +417,19 @@ def test_box_loss_by_hand() -> None:
     box = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     on_cells = torch.tensor([[0.5, 0.5], [1.0, 1.0]])
     assert literal.box_loss(shown[0, 0], box, on_cells) == pytest.approx(expected)
+
+
+def test_boxes_that_end_within_a_cell_weigh_both_terms_by_their_share() -> None:
+    shown = torch.tensor([[[[0.5, 0.25], [1.0, 0.0]]]])
+    regions = torch.zeros(1, 1, 4, 4, dtype=torch.uint8)
+    regions[0, 0, :, :3] = 1  # the left cells, and half of the right ones
+    saliency = torch.full((1, 4, 4), 0.75)
+    given = ExtraBatch(torch.zeros(1, 3, 4, 4), torch.tensor([[0]]), regions, torch.tensor([True]), saliency)
+    right = ((0.5 * 0.25) ** 2 + (0.5 * (0.25 - 0.75)) ** 2) + (0.5 * 0.75) ** 2
+    expected = (0.25**2 + 0.25**2 + right) / 4
+    assert extra_losses(shown, given)["L_bbox"].item() == pytest.approx(expected)
+    box = torch.tensor([[1.0, 0.5], [1.0, 0.5]])
+    assert literal.box_loss(shown[0, 0], box, torch.full((2, 2), 0.75)) == pytest.approx(expected)
 
 
 def test_boxes_without_saliency_are_masks() -> None:

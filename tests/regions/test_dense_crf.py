@@ -31,6 +31,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         def addPairwiseBilateral(self, **options: Any) -> None:  # noqa: N802
             assert options["rgbim"].shape == (*self.size, 3)
             assert options["rgbim"].flags.c_contiguous
+            asked.append({name: value for name, value in options.items() if name != "rgbim"})
 
         def inference(self, steps: int) -> list[npt.NDArray[np.bool_]]:
             asked.append(steps)
@@ -56,7 +57,11 @@ def test_what_is_ignored_stays_so_and_the_rest_is_the_fields(stand_in: list[Any]
     assert found.tolist() == [[0, 1, 255, 0], [1, 0, 0, 1]]  # what was unsure to the left reads as background
     assert found.dtype == np.uint8
     assert stand_in[0] == (4, 2, 3)
-    assert stand_in[-1] == 10
+    assert stand_in[1:] == [
+        {"sxy": 3, "compat": 3},
+        {"sxy": 50, "srgb": 5, "compat": 10},
+        10,
+    ]  # as IRN has them
 
 
 def test_a_smaller_picture_will_do(stand_in: list[Any]) -> None:

@@ -67,7 +67,9 @@ def test_rules_that_are_none() -> None:
         parse_background("")
     with pytest.raises(UsageError, match=r"such as saliency:DIR:0\.06"):
         parse_background("saliency:dir:2")
-    with pytest.raises(UsageError, match="the first number, for foreground, is not below the second"):
+    with pytest.raises(
+        UsageError, match="the first number, for foreground, is below the second: give the higher one first"
+    ):
         parse_background("confidence:0.1,0.2")
 
 

@@ -68,7 +68,9 @@ def test_saliency_is_that_of_the_image(tmp_path: Path) -> None:
 
 def test_what_fails_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maker = SeedMaker(plan("max:0.2", "saliency:x:0.06"), {})
-    assert maker.make(found()) == Failure("a/b.jpg", "a/b.jpg: has no saliency map")
+    assert maker.make(found()) == Failure(
+        "a/b.jpg", "a/b.jpg: has no saliency map: one of its name, png or npy, is wanted in the folder"
+    )
     np.save(tmp_path / "b.npy", np.ones((3, 5)))
     maker = SeedMaker(plan("max:0.2", "saliency:x:0.06"), {"a/b.jpg": tmp_path / "b.npy"})
     failure = maker.make(found())

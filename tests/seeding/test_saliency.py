@@ -22,7 +22,9 @@ def test_gray_levels_are_divided_by_255(tmp_path: Path) -> None:
     assert paths is not None
     assert list(paths) == ["a/b.jpg"]
     np.testing.assert_allclose(read_saliency("a/b.jpg", paths, (2, 3)), levels / 255)
-    with pytest.raises(DataError, match="has no saliency map"):
+    with pytest.raises(
+        DataError, match="has no saliency map: one of its name, png or npy, is wanted in the folder"
+    ):
         read_saliency("c.jpg", paths, (2, 3))
 
 

@@ -14,7 +14,8 @@ MasksOption = Annotated[
     typer.Option(
         "--masks",
         metavar="DIR",
-        help="Label maps NAME.png of some of the images: VOC's numbers for VOC's names, else the class's place from 1; "
+        help="Label maps NAME.png of some of the images: numbered as a classes.json beside them says, else as VOC has "
+        "it for VOC's names, or by the class's place from 1; "
         "255 is void.",
         show_default="none",
         rich_help_panel=GAIN,

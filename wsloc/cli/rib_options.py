@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wsloc.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -183,8 +185,12 @@ def asked_fine_tuning(arguments: Mapping[str, Any]) -> FineTuning:
 
     Raises:
         UnsupportedError: if one is out of its range.
+        UsageError: if other images are asked for, and it is not said which.
     """
     from wsloc.methods.rib import FineTuning
+
+    if arguments["rib_others"] and arguments["rib_images"] is None:
+        raise UsageError("--rib-others says how many of --rib-images: name the data set")
 
     given = {name: arguments[f"rib_{name}"] for name in SETTINGS}
     return FineTuning(**{name: value for name, value in given.items() if value is not None})

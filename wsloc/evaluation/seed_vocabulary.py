@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
 from wsloc.evaluation.mask_truth import MaskTruth
 from wsloc.inputs.annotations.matching import first_names
 from wsloc.inputs.class_labels import resolve_class
-from wsloc.inputs.mask_classes import FILE_NAME, MaskClass
-from wsloc.inputs.masks import value_table
+from wsloc.inputs.mask_classes import FILE_NAME, VOC_CLASSES, MaskClass
+from wsloc.inputs.masks import has_other_palette, value_table
 from wsloc.records import Classes
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wsloc.records import Sample
 
 SHOWN = 5
+LOOKED_AT = 20  # seeds, for the colours of their values
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def _notes(
         lines.append(
             f"{seeds.folder}: no {FILE_NAME} says what its values mean; they are taken for those of the true masks"
         )
+        lines += _colour_notes(samples, seeds)
     others = sorted({label for sample in samples for label in sample.labels} - places.keys())
     if others:
         lines.append(
@@ -114,3 +117,20 @@ def _notes(
             f"classes of the seeds that the annotations lack ({len(alone)}): {first_names(alone, SHOWN)}"
         )
     return lines
+
+
+def _colour_notes(samples: Sequence[Sample], seeds: SeedFiles) -> list[str]:
+    """Whether palette PNGs that are taken to be numbered as VOC's masks have other colours, and so other numbers?"""
+    numbers = {entry.class_id: entry.value for entry in VOC_CLASSES}
+    if any(label and numbers.get(label) != value for value, label in samples[0].mask_labels):
+        return []
+    for path in islice(seeds.paths.values(), LOOKED_AT):
+        try:
+            different = has_other_palette(path)
+        except DataError:  # a failure of its own image
+            continue
+        if different:
+            return [
+                f"{path}: its colours are not those that VOC has for its values: is its numbering another?"
+            ]
+    return []

@@ -22,11 +22,14 @@ from wsloc.inputs.masks import read_mask
 from wsloc.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from wsloc.records import Box, Classes, Sample
 
+    IndexedBoxes = tuple[tuple[int, Box], ...]
+
 PICTURES = (".png", ".jpg", ".jpeg")  # of saliency
+LOOKED_AT = 50  # masks, before a training, for a class that their image is labelled with
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class ExtraSource:
         if self.saliency is not None and self.boxes is None:
             raise TrainingError("saliency goes with boxes: masks say already what is of the object")
         if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise TrainingError(f"the fraction is above 0 and at most 1, not {self.fraction}")
+            raise TrainingError(
+                f"the fraction (--extra-fraction) is above 0 and at most 1, not {self.fraction}"
+            )
         if self.per_step < 1:
             raise TrainingError(f"at least one image with extra labels goes into a step, not {self.per_step}")
 
@@ -73,6 +78,7 @@ class ExtraSample:
         mask: a label map of the upright picture's size; None where there are boxes instead.
         boxes: `(class index, box)`, xyxy, half-open, image frame.
         saliency: a gray picture of the upright picture's size, or None.
+        boxes_size: (height, width) of the picture that the boxes were drawn on, or None where nothing says it.
     """
 
     sample: Sample
@@ -80,6 +86,7 @@ class ExtraSample:
     mask: Path | None = None
     boxes: tuple[tuple[int, Box], ...] = field(default=())
     saliency: Path | None = None
+    boxes_size: tuple[int, int] | None = None
 
     @property
     def class_index(self) -> tuple[int, ...]:
@@ -95,14 +102,17 @@ class ExtraSample:
             size: (height, width) of the upright picture.
 
         Raises:
-            DataError: if the mask cannot be read or is of another size.
+            DataError: if the mask cannot be read or is of another size, or the boxes are of a picture of another size.
         """
         if self.mask is not None:
             labels = read_mask(self.mask)  # (H, W)
-            _demand_size(self.mask, labels.shape, size)
+            _demand_size(printable(self.mask), labels.shape, size)
             values = np.array([value for _, value in self.values], np.uint8)[:, None, None]
             found = (labels == values).astype(np.uint8)  # (P, H, W)
             return np.where(labels == IGNORE, np.uint8(IGNORE), found)
+        if self.boxes_size is not None:
+            name = printable(self.sample.image)
+            _demand_size(f"{name}: the picture that its boxes are of", self.boxes_size, size)
         classes = self.class_index
         found = np.zeros((len(classes), *size), np.uint8)
         for index, (x0, y0, x1, y1) in self.boxes:
@@ -124,7 +134,7 @@ class ExtraSample:
                 values = np.asarray(file.convert("L"))
         except ImageError as error:
             raise DataError(f"the saliency map {error}") from error
-        _demand_size(self.saliency, values.shape, size)
+        _demand_size(printable(self.saliency), values.shape, size)
         return values
 
 
@@ -140,10 +150,12 @@ def find_extra(
         random_seed: which images a fraction takes.
 
     Raises:
-        DataError: if there is no folder or annotation file, or nothing in it is of these images.
+        DataError: if there is no folder or annotation file, nothing in it is of these images or their classes, or a
+            mask that is looked at cannot be read.
     """
+    index = {class_id: place for place, class_id in enumerate(classes.ids)}
     masks = {} if source.masks is None else _files(samples, source.masks, (".png",))
-    boxes = {} if source.boxes is None else _boxes(samples, source.boxes)
+    boxes = {} if source.boxes is None else _boxes(samples, source.boxes, index)
     available = [
         place for place, sample in enumerate(samples) if sample.image in masks or sample.image in boxes
     ]
@@ -155,8 +167,7 @@ def find_extra(
     order = np.random.default_rng((random_seed, 2)).permutation(available)
     if source.fraction is not None:
         order = order[: max(1, round(source.fraction * len(samples)))]
-    salient = {} if source.saliency is None else _files(samples, source.saliency, PICTURES)
-    index = {class_id: place for place, class_id in enumerate(classes.ids)}
+    salient = {} if source.saliency is None else _saliency(samples, source.saliency, boxes)
     values = _values(classes, source.masks)
     found: dict[int, ExtraSample] = {}
     for number, place in enumerate(order.tolist()):
@@ -166,10 +177,10 @@ def find_extra(
         if mask is not None and (image not in boxes or number % 2 == 0):
             found[place] = ExtraSample(sample, tuple((label, values[label]) for label in own), mask)
         else:
-            named = tuple((index[label], box) for label, box in boxes[image] if index.get(label) in own)
-            if named:
-                found[place] = ExtraSample(sample, (), None, named, salient.get(image))
-    return [found[place] for place in sorted(found)]
+            found[place] = ExtraSample(sample, (), None, boxes[image][0], salient.get(image), boxes[image][1])
+    chosen = [found[place] for place in sorted(found)]
+    _demand_labelled(chosen)
+    return chosen
 
 
 def extra_record(extra: Sequence[ExtraSample], per_step: int) -> dict[str, int | str | None]:
@@ -216,18 +227,64 @@ def _files(samples: Sequence[Sample], folder: Path, suffixes: tuple[str, ...]) -
     return found
 
 
-def _boxes(samples: Sequence[Sample], place: Path) -> dict[str, tuple[tuple[str, Box], ...]]:
-    """The boxes of each image that has some."""
+def _boxes(
+    samples: Sequence[Sample], place: Path, index: Mapping[str, int]
+) -> dict[str, tuple[IndexedBoxes, tuple[int, int] | None]]:
+    """The boxes of each image that has some of its own classes, and the size of the picture that they are of."""
     annotated = [sample for sample in read_annotations(place) if sample.boxes]
     if not annotated:
         raise DataError(f"{place}: these annotations hold no boxes")
-    matching = match(annotated, [sample.image for sample in samples])
-    return {image: sample.boxes for image, sample in matching.pairs}
+    labels = {sample.image: sample.labels for sample in samples}
+    found: dict[str, tuple[IndexedBoxes, tuple[int, int] | None]] = {}
+    try:
+        pairs = match(annotated, list(labels)).pairs
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from error
+    for image, sample in pairs:
+        own = tuple((index[label], box) for label, box in sample.boxes if label in labels[image])
+        if own:
+            found[image] = own, sample.image_size
+    if not found:
+        label, _ = annotated[0].boxes[0]
+        raise DataError(
+            f"{place}: holds no box of a class that its image is labelled with: boxes are called like "
+            f"`{printable(label)}`, labels like `{printable(samples[0].labels[0])}`"
+        )
+    return found
 
 
-def _demand_size(path: Path, shape: tuple[int, ...], size: tuple[int, int]) -> None:
+def _saliency(samples: Sequence[Sample], folder: Path, boxed: Collection[str]) -> dict[str, Path]:
+    """The saliency map of each image that has one; one at least is of an image with boxes."""
+    found = _files(samples, folder, PICTURES)
+    if not any(image in boxed for image in found):
+        raise DataError(
+            f"{folder}: holds no saliency map of an image with boxes; these are called like "
+            f"`{next(iter(boxed))}`"
+        )
+    return found
+
+
+def _demand_labelled(extra: Sequence[ExtraSample]) -> None:
+    """Refuse masks of which none shows a class that its image is labelled with: they would teach nothing.
+
+    The usual reason is another numbering of the classes. Only the first masks are looked at.
+    """
+    looked = [(sample.mask, sample.values) for sample in extra if sample.mask is not None][:LOOKED_AT]
+    for path, values in looked:
+        if np.isin(read_mask(path), [value for _, value in values]).any():
+            return
+    if looked:
+        path, values = looked[0]
+        held = ", ".join(map(str, np.unique(read_mask(path)).tolist()[:5]))
+        wanted = ", ".join(str(value) for _, value in values)
+        raise DataError(
+            f"{printable(path)}: holds the values {held}, and its image's labels are {wanted} in masks (nor is there "
+            f"one in the other masks): write a {FILE_NAME} beside the masks that says what their values mean"
+        )
+
+
+def _demand_size(what: str, shape: tuple[int, ...], size: tuple[int, int]) -> None:
     if shape != size:
         raise DataError(
-            f"{printable(path)} is {shape[1]} x {shape[0]} pixels, its picture {size[1]} x {size[0]}: "
-            "they must be equal"
+            f"{what} is {shape[1]} x {shape[0]} pixels, its picture {size[1]} x {size[0]}: they must be equal"
         )

@@ -56,7 +56,10 @@ def labels_of_images(
     Raises:
         DataError: if no image is among the samples, or a label is no class of the network.
     """
-    matching = match(samples, images)
+    try:
+        matching = match(samples, images)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
     known = _resolved(samples, classes, source, others_allowed=others_allowed)
     by_image: dict[str, ClassIndices] = {}
     errors = {image: f"{image}: {source} has no label for it" for image in matching.unmatched_images}

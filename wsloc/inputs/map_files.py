@@ -279,7 +279,8 @@ def _of_class(
     if isinstance(wanted, str) and len(spelled) == count and spelled.count(wanted.casefold()) == 1:
         return np.asarray(maps[spelled.index(wanted.casefold())])
     raise DataError(
-        f"holds no map of class {wanted}, only of {_listed(called)}: make the maps of the true classes, with --labels"
+        f"holds no map of class {wanted}, only of {_listed(called)}: make the maps of the true classes, with --labels, "
+        "or score some classes alone, with --classes"
     )
 
 

@@ -52,6 +52,26 @@ def has_voc_palette(path: Path) -> bool:
     return palette is not None and palette[: 3 * VOC_COLOURS] == voc_palette()[: 3 * VOC_COLOURS]
 
 
+def has_other_palette(path: Path) -> bool:
+    """Whether a mask has a palette whose colours, of the values that it holds, are not VOC's; void may have any.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        with opened(path) as file:
+            load_pixels(file)
+            palette = file.getpalette("RGB") if file.mode == "P" else None
+            held = np.unique(np.asarray(file))
+    except ImageError as error:
+        raise DataError(f"the mask {error}") from error
+    if palette is None:
+        return False
+    colours, expected = (np.array(found).reshape(-1, 3) for found in (palette, voc_palette()))
+    held = held[held != IGNORE]
+    return bool((held >= len(colours)).any() or (colours[held] != expected[held]).any())
+
+
 def voc_palette() -> list[int]:
     """VOC's colours, 256 x RGB in one list: the bits of a value, three at a time, are the high bits of R, G and B."""
     values = np.arange(256)[:, None]

@@ -62,7 +62,9 @@ def parse_background(text: str) -> SeedRule:
     """
     rule = _parse(text, "background", BACKGROUND_RULES)
     if rule.name == "confidence" and rule.values[0] < rule.values[1]:
-        raise UsageError(f"background {text}: the first number, for foreground, is not below the second")
+        raise UsageError(
+            f"background {text}: the first number, for foreground, is below the second: give the higher one first"
+        )
     return rule
 
 

@@ -36,7 +36,7 @@ def read_saliency(
         MapError: if it holds NaN, or more than one channel.
     """
     if image not in paths:
-        raise DataError("has no saliency map")
+        raise DataError("has no saliency map: one of its name, png or npy, is wanted in the folder")
     values = read_map(paths[image])
     if values.shape != image_size:
         (rows, columns), (height, width) = values.shape, image_size

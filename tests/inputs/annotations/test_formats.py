@@ -37,9 +37,18 @@ def test_what_is_no_data_set_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="gone is not there: name a data set's folder or annotation file"):
         read_annotations(tmp_path / "gone")
     with pytest.raises(
-        DataError, match=r"its format is none of tiny-imagenet, .*, labels-csv, masks, folder"
+        DataError,
+        match=r"its format is none of tiny-imagenet, .*, labels-csv, masks, folder: the folder is empty$",
     ):
         read_annotations(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(
+        DataError, match=r"folder: masks are looked for in a folder called masks, beside one .* images"
+    ):
+        read_annotations(tmp_path)
+    (tmp_path / "a.txt").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.txt: its format is none of tiny-imagenet, .*, masks, folder$"):
+        read_annotations(tmp_path / "a.txt")
     with pytest.raises(DataError, match="unknown annotation format 'xml': auto, tiny-imagenet"):
         read_annotations(tmp_path, "xml")
 

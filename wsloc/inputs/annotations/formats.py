@@ -79,7 +79,18 @@ def _recognized(root: Path) -> str:
     for name, annotation_format in ANNOTATION_FORMATS.items():
         if annotation_format.matches(root):
             return name
-    raise DataError(f"{root}: its format is none of {', '.join(ANNOTATION_FORMATS)}")
+    raise DataError(f"{root}: its format is none of {', '.join(ANNOTATION_FORMATS)}{_hint(root)}")
+
+
+def _hint(root: Path) -> str:
+    """What may be wrong with a path that looks like no format, in words; empty where nothing is known."""
+    folder = root.parent if root.is_file() else root
+    if next(folder.iterdir(), None) is None:
+        return ": the folder is empty"
+    if root.is_dir() and next(root.glob("*.png"), None) is not None:
+        masks, pictures = mask_folder.MASKS, mask_folder.PICTURES
+        return f": masks are looked for in a folder called {masks}, beside one called {pictures}"
+    return ""
 
 
 def classes_of(samples: Iterable[Sample], root: Path) -> Classes:
