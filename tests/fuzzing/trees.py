@@ -33,9 +33,14 @@ ODD_VALUES: tuple[Any, ...] = (
 ODD_KEYS = ("", "error", "image", "classes", "width", "\ud800", "a" * 300)
 
 
+DEEPEST = 50  # what was damaged once may hold itself
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Where each value stands, the whole first; lists are looked into as far as their tenth entry."""
     yield path
+    if len(path) == DEEPEST:
+        return
     inner = (
         value.items() if isinstance(value, dict) else enumerate(value[:10]) if isinstance(value, list) else ()
     )

@@ -367,6 +367,7 @@ def test_a_dict_inside_itself_ends(tmp_path: Path) -> None:
         (lambda value: value.to(torch.int8), "is torch.int8 "),
         (lambda value: value.to_sparse(), "is sparse"),
         (lambda value: value.to("meta"), "without data"),
+        (lambda value: torch.nested.nested_tensor(list(value)), "is a nested tensor"),
     ],
 )
 def test_weights_of_no_use(key: str, change: Callable[[Tensor], Tensor], words: str, tmp_path: Path) -> None:

@@ -199,6 +199,9 @@ def _state_dict(content: object) -> dict[str, Tensor]:
     if not state:
         held = _few(map(str, content)) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"it holds no tensors by name, but {held}: save model.state_dict()")
+    for key, value in state.items():
+        if value.is_nested:  # it has no shape to be looked at
+            raise CheckpointError(f"its {key} is a nested tensor: it is of no such backbone")
     return state
 
 
