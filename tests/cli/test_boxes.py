@@ -14,7 +14,7 @@ from wsloc.inputs.images import find_images
 from wsloc.networks.small_resnet import SmallResNet
 from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Failure, Localization
-from wsloc.running.stages import LABELLING, SCORES, STAGES, WAIT_FOR_SCORES
+from wsloc.running.stages import FINE_TUNING, LABELLING, SCORES, STAGES, WAIT_FOR_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -368,7 +368,7 @@ def test_a_profile_says_where_the_time_went(
     ran = command(*asked, "--profile", "--json")
     assert ran.code == 0
     profile = json.loads(ran.stdout)["profile"]
-    of_others = {LABELLING, SCORES, WAIT_FOR_SCORES}
+    of_others = {FINE_TUNING, LABELLING, SCORES, WAIT_FOR_SCORES}
     stages = [stage for stage in STAGES if stage not in of_others]
     assert list(profile) == stages
     assert all(seconds >= 0 for seconds in profile.values())

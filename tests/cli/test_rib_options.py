@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from tests.evaluation.example_data_set import write_data_set
 from tests.training.tiny_data import labels_csv
 from wsloc.cli import rib_options
+from wsloc.cli.options import MapName
 from wsloc.cli.rib_options import RIB_OPTIONS, SETTINGS, StepSum, asked_fine_tuning
 from wsloc.errors import UnsupportedError, UsageError
 from wsloc.methods.rib import SUMS, FineTuning
@@ -37,8 +38,8 @@ def test_the_choices_and_defaults_are_those_of_the_library() -> None:
 
 
 def test_what_is_not_given_keeps_its_default() -> None:
-    none = dict.fromkeys(RIB_OPTIONS)
-    assert asked_fine_tuning(none) == FineTuning()
+    assert asked_fine_tuning(dict.fromkeys(RIB_OPTIONS)) == FineTuning()
+    none: dict[str, Any] = {**dict.fromkeys(RIB_OPTIONS), "map_name": MapName.rib}
     asked = asked_fine_tuning({**none, "rib_steps": 0, "rib_sum": StepSum.raw, "rib_tau": 0.3})
     assert asked == FineTuning(steps=0, sum="raw", tau=0.3)
     with pytest.raises(UnsupportedError, match="RIB's learning_rate is a number from 0, not nan"):
@@ -46,11 +47,19 @@ def test_what_is_not_given_keeps_its_default() -> None:
 
 
 def test_other_images_are_asked_for_with_their_data_set(tmp_path: Path) -> None:
-    none = dict.fromkeys(RIB_OPTIONS)
+    none: dict[str, Any] = {**dict.fromkeys(RIB_OPTIONS), "map_name": None, "compare": "cam, rib"}
     with pytest.raises(UsageError, match="--rib-others says how many of --rib-images: name the data set"):
         asked_fine_tuning({**none, "rib_others": 3})
     assert asked_fine_tuning({**none, "rib_others": 0}).others == 0
     assert asked_fine_tuning({**none, "rib_others": 3, "rib_images": tmp_path}).others == 3
+
+
+def test_with_another_map_they_are_refused() -> None:
+    for maps in ({}, {"map_name": MapName.cam}, {"compare": "cam,gradcam"}):
+        for option in RIB_OPTIONS:
+            words = f"--{option.replace('_', '-')} goes with --map rib: leave it out"
+            with pytest.raises(UsageError, match=words):
+                asked_fine_tuning({**dict.fromkeys(RIB_OPTIONS), option: 0, **maps})
 
 
 def maps(folder: Path) -> list[np.ndarray]:

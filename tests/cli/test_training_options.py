@@ -109,6 +109,7 @@ def test_a_recipe_with_changes_and_options_of_the_method(command: Run, tmp_path:
             ("--smallest-crop", 0.5, "--shorter-side", "24-30"),
             "--smallest-crop goes with a crop of random size, not with --shorter-side",
         ),
+        (("--boxes-as-masks",), "--boxes-as-masks goes with --boxes: leave it out"),
         (("--recipe", "imagenet", "--no-nesterov", "--decay-factor", 0.2), None),
     ],
 )

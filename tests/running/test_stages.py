@@ -58,4 +58,6 @@ def test_lines_to_be_read() -> None:
     assert head == "where the time went, of 4.00 s (stages run beside one another):"
     assert decode.split()[:4] == ["decode", "1.50", "s", "37.5%"]
     assert forward.split() == ["forward", "3.00", "s", "75.0%", *STAGES[FORWARD].split()]
+    (head,) = profile_lines({}, 4.0, " of process 0")
+    assert head.startswith("where the time of process 0 went, of 4.00 s")
     assert profile_lines({}, 0.0) == ["where the time went, of 0.00 s (stages run beside one another):"]

@@ -65,6 +65,7 @@ from wsloc.cli.rib_options import (
 )
 from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
+from wsloc.running.ranks import launched
 from wsloc.running.stages import profile_lines
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def boxes(
     from wsloc.outputs.run_results import earlier_pictures
     from wsloc.request import Request
     from wsloc.runner import RunOptions, run_boxes
-    from wsloc.running.ranks import joined, launched
+    from wsloc.running.ranks import joined
     from wsloc.running.shards import parse_shard
 
     source, weights_file = network_source(checkpoint, model, weights)
@@ -222,7 +223,9 @@ def report_done_and_failed(
 
 def report_profile(talk: Talk, profile: Mapping[str, float], seconds: float) -> None:
     """Where the time of a run went, if that was asked for, on stderr."""
-    for line in profile_lines(profile, seconds) if profile else ():
+    rank, processes = launched()
+    of = f" of process {rank}" if processes > 1 else ""
+    for line in profile_lines(profile, seconds, of) if profile else ():
         talk.note(line)
 
 

@@ -181,13 +181,21 @@ def asked_fine_tuning(arguments: Mapping[str, Any]) -> FineTuning:
     """The fine-tuning that a command's arguments ask for.
 
     Args:
-        arguments: by name, `rib_steps` and its kin among them; None for what is not given.
+        arguments: by name, `rib_steps` and its kin and the maps among them; None for what is not given.
 
     Raises:
         UnsupportedError: if one is out of its range.
-        UsageError: if other images are asked for, and it is not said which.
+        UsageError: if other images are asked for, and it is not said which; if the map is another one.
     """
     from wsloc.methods.rib import FineTuning
+
+    maps = {
+        str(arguments.get("map_name")),
+        *(name.strip() for name in (arguments.get("compare") or "").split(",")),
+    }
+    unused = [name for name in RIB_OPTIONS if arguments[name] is not None and "rib" not in maps]
+    if unused:
+        raise UsageError(f"--{unused[0].replace('_', '-')} goes with --map rib: leave it out")
 
     if arguments["rib_others"] and arguments["rib_images"] is None:
         raise UsageError("--rib-others says how many of --rib-images: name the data set")

@@ -273,6 +273,8 @@ def train(
         extra = ExtraSource(masks, boxes, saliency, extra_fraction, extra_per_step)
     elif saliency is not None or extra_fraction is not None:
         raise UsageError("--saliency and --extra-fraction go with --masks or --boxes")
+    if boxes_as_masks and boxes is None:
+        raise UsageError("--boxes-as-masks goes with --boxes: leave it out")
     named = named_recipe(recipe)
     chosen = replace(
         named,

@@ -90,15 +90,16 @@ class Stages:
             return {stage: round(self._seconds[stage], 3) for stage in STAGES if stage in self._seconds}
 
 
-def profile_lines(seconds: Mapping[str, float], whole: float) -> list[str]:
+def profile_lines(seconds: Mapping[str, float], whole: float, of: str = "") -> list[str]:
     """What `Stages.seconds` says, in lines to be read.
 
     Args:
         seconds: by stage.
         whole: seconds of the whole run.
+        of: words that say whose time it was, with a blank before them.
     """
     width = max(map(len, STAGES))
-    lines = [f"where the time went, of {whole:.2f} s (stages run beside one another):"]
+    lines = [f"where the time{of} went, of {whole:.2f} s (stages run beside one another):"]
     for stage, spent in seconds.items():
         share = f"{spent / whole:.1%}" if whole > 0 else ""
         lines.append(f"  {stage:<{width}} {spent:9.2f} s {share:>7}  {STAGES.get(stage, '')}".rstrip())
