@@ -75,7 +75,9 @@ def test_a_full_disk_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     write_bytes(tmp_path / "a.bin", b"old")
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(OutputError, match=r"cannot write .*a\.bin: No space left on device"):
+    with pytest.raises(
+        OutputError, match=r"cannot write .*a\.bin: No space left on device: make room, and give the com"
+    ):
         write_bytes(tmp_path / "a.bin", b"new")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 

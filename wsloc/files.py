@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+REMEDIES = dict.fromkeys(
+    (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)),
+    "make room, and give the command again",
+)
 _TEMPORARY = re.compile(r"\.(?:.*\.)?([1-9]\d*)\.partial(?:\.[^.]*)?")
+
+
+def reason(error: OSError) -> str:
+    """What the system says of a file that cannot be written, and what to do about it where wsloc knows."""
+    words = error.strerror or str(error)
+    remedy = REMEDIES.get(error.errno or 0)
+    return words if remedy is None else f"{words}: {remedy}"
 
 
 @contextmanager
@@ -46,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {path}: {reason(error)}") from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -109,7 +120,7 @@ def replacing_together(folder: Path) -> Iterator[Path]:
         for path in files:
             path.replace(folder / path.name)
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
     finally:
         rmtree(temporary, ignore_errors=True)
 
@@ -128,7 +139,7 @@ def make_folder(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def sync_folder(folder: Path) -> None:

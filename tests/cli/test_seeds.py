@@ -342,7 +342,10 @@ def test_a_full_disk_is_one_line(
     monkeypatch.setattr(Path, "write_bytes", fill)
     ran = command("seeds", scenes, "--checkpoint", gap_checkpoint, "-o", tmp_path, "-q", "--batch-size", 1)
     assert ran.code == 1
-    assert ran.stderr == f"wsloc: error: cannot write {tmp_path / 'png/key.png'}: No space left on device\n"
+    assert ran.stderr == (
+        f"wsloc: error: cannot write {tmp_path / 'png/key.png'}: No space left on device: make room, and give the "
+        "command again\n"
+    )
     names = {"png/a/star.png", "png/a/tall.png", "png/b/fish.png"}
     assert {name for name in files(tmp_path) if not name.startswith(".wsloc-unfinished/")} == names
 

@@ -7,7 +7,7 @@ from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from wsloc.errors import OutputError, UsageError
-from wsloc.files import make_folder, remove_abandoned
+from wsloc.files import make_folder, reason, remove_abandoned
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.running.unfinished import FOLDER, forget, read_plan, refuse_other_commands
@@ -59,7 +59,7 @@ class ReportResults:
         try:
             remove_abandoned(self.folder)
         except OSError as error:
-            raise OutputError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write to {self.folder}: {reason(error)}") from error
 
 
 def shard_identity(folder: Path) -> Mapping[str, Any]:
@@ -79,7 +79,7 @@ def remove_files(folder: Path, names: Iterable[str]) -> None:
             (folder / name).unlink(missing_ok=True)
         forget(folder)
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def require_no_interrupted_run(folder: Path, *, overwrite: bool) -> None:
@@ -105,5 +105,5 @@ def require_no_interrupted_run(folder: Path, *, overwrite: bool) -> None:
     try:
         forget(folder)
     except OSError as error:
-        raise OutputError(f"cannot remove {folder / FOLDER}: {error.strerror or error}") from error
+        raise OutputError(f"cannot remove {folder / FOLDER}: {reason(error)}") from error
     rmtree(folder / FOLDER, ignore_errors=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsloc.errors import DataError, OutputError
-from wsloc.files import remove_abandoned
+from wsloc.files import reason, remove_abandoned
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.records import Failure
@@ -127,7 +127,7 @@ class RunResults:
                 path.unlink(missing_ok=True)
             forget(folder)
         except OSError as error:
-            raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
         for place in inner:
             with suppress(OSError):  # it is not there, or holds other files
                 place.rmdir()
@@ -145,7 +145,7 @@ class RunResults:
             for place in {folder, *once, *each}:
                 remove_abandoned(place)
         except OSError as error:
-            raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+            raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
 
 
 def earlier_pictures(layout: Layout, folder: Path) -> Iterator[Path]:

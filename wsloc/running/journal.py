@@ -23,7 +23,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Self
 
 from wsloc.errors import DataError, OutputError
-from wsloc.files import sync_folder
+from wsloc.files import reason, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -190,7 +190,7 @@ class Journal:
         return self._stream
 
     def _error(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.path}: {error.strerror or error}")
+        return OutputError(f"cannot write {self.path}: {reason(error)}")
 
 
 def read_entries(path: Path) -> Iterator[Entry]:

@@ -19,7 +19,7 @@ from shutil import rmtree
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wsloc.errors import DataError, OutputError, RunError, UsageError
-from wsloc.files import lock_file, sync_folder, write_text
+from wsloc.files import lock_file, reason, sync_folder, write_text
 from wsloc.running.identity import run_differences
 from wsloc.running.journal import Entry, Journal, read_entries, read_images
 from wsloc.running.ranks import PAUSE
@@ -140,7 +140,7 @@ class Work:
         try:
             forget(self.folder)
         except OSError as error:
-            raise OutputError(f"cannot remove {self.folder / FOLDER}: {error.strerror or error}") from error
+            raise OutputError(f"cannot remove {self.folder / FOLDER}: {reason(error)}") from error
         rmtree(self.folder / FOLDER, ignore_errors=True)
 
 
@@ -282,7 +282,7 @@ def _begin(folder: Path, identity: Identity) -> None:
     try:
         forget(folder)
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
     write_text(
         folder / FOLDER / PLAN, json.dumps({"schema_version": 1, "identity": identity}, indent=2) + "\n"
     )
@@ -351,7 +351,7 @@ def _locked(folder: Path, rank: int) -> Iterator[None]:
         place.mkdir(parents=True, exist_ok=True)
         stream = lock.open("ab")
     except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
     with stream:
         if not lock_file(stream):
             raise OutputError(
