@@ -181,7 +181,10 @@ class Journal:
         except OSError as error:
             raise self._error(error) from error
         if written != len(content):
-            raise OutputError(f"cannot write {self.path}: only a part was taken; is the disk full?")
+            raise OutputError(
+                f"cannot write {self.path}: only a part was taken, is the disk full? Make room, and give the command "
+                "again"
+            )
         self._end += len(content)
 
     def _open_stream(self) -> FileIO:
