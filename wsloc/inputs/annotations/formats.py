@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from wsloc.errors import DataError
@@ -85,11 +86,12 @@ def _recognized(root: Path) -> str:
 def _hint(root: Path) -> str:
     """What may be wrong with a path that looks like no format, in words; empty where nothing is known."""
     folder = root.parent if root.is_file() else root
-    if next(folder.iterdir(), None) is None:
-        return ": the folder is empty"
-    if root.is_dir() and next(root.glob("*.png"), None) is not None:
-        masks, pictures = mask_folder.MASKS, mask_folder.PICTURES
-        return f": masks are looked for in a folder called {masks}, beside one called {pictures}"
+    with suppress(OSError):  # it cannot be listed
+        if next(folder.iterdir(), None) is None:
+            return ": the folder is empty"
+        if root.is_dir() and next(root.glob("*.png"), None) is not None:
+            masks, pictures = mask_folder.MASKS, mask_folder.PICTURES
+            return f": masks are looked for in a folder called {masks}, beside one called {pictures}"
     return ""
 
 
