@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from tests.scenes import CLASSES, make_scene
-from wsloc.cli.options import default_workers
+from wsloc.cli.running_options import default_workers
 from wsloc.inputs.images import find_images
 from wsloc.inputs.loading import LoadedImage, load, load_batches
 from wsloc.loader import load as load_localizer

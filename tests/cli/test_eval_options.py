@@ -8,7 +8,7 @@ import pytest
 
 from wsloc.cli.eval import evaluate
 from wsloc.cli.eval_options import SOURCES_OF, asked_maps, asked_rules, named_source
-from wsloc.cli.options import LayerName, MapName
+from wsloc.cli.map_options import LayerName, MapName
 from wsloc.errors import UsageError
 from wsloc.evaluation.scores import BoxRule
 

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.test_network import ARGUMENTS
 from tests.evaluation.example_data_set import write_data_set
 from wsloc.cli.eval_run import asked_run
-from wsloc.cli.options import MapName
+from wsloc.cli.map_options import MapName
 from wsloc.errors import UsageError
 from wsloc.evaluation.live_identity import live_identity
 from wsloc.running.shards import Shard

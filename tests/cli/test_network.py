@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from wsloc.cli.network import load_localizer, network_source
-from wsloc.cli.options import Precision, Resize
+from wsloc.cli.options import Resize
 from wsloc.cli.rib_options import SETTINGS
+from wsloc.cli.running_options import Precision
 from wsloc.errors import UsageError
 from wsloc.inputs.preprocessing import Preprocessing
 from wsloc.loader import checkpoint_path

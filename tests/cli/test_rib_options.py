@@ -12,7 +12,7 @@ import pytest
 from tests.evaluation.example_data_set import write_data_set
 from tests.training.tiny_data import labels_csv
 from wsloc.cli import rib_options
-from wsloc.cli.options import MapName
+from wsloc.cli.map_options import MapName
 from wsloc.cli.rib_options import RIB_OPTIONS, SETTINGS, StepSum, asked_fine_tuning
 from wsloc.errors import UnsupportedError, UsageError
 from wsloc.methods.rib import SUMS, FineTuning

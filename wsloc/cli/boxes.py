@@ -11,21 +11,10 @@ import typer
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption, ShowDrawsOption
 from wsloc.cli.image_inputs import images_apart
-from wsloc.cli.network import load_localizer, network_source
-from wsloc.cli.options import (
-    DEFAULT_WORKERS,
-    RESULTS,
-    AnewOption,
-    BatchSizeOption,
+from wsloc.cli.map_options import (
     BoxesPerClassOption,
     BoxOption,
-    CheckpointOption,
-    ClassNamesOption,
     ClassOption,
-    DeviceOption,
-    Images,
-    ImageSizeOption,
-    JsonOption,
     LabelsOption,
     LayerOption,
     MapOption,
@@ -33,20 +22,25 @@ from wsloc.cli.options import (
     MassOption,
     MinProbabilityOption,
     MirrorOption,
+    OutputStrideOption,
+    ScalesOption,
+    layer_map,
+)
+from wsloc.cli.network import load_localizer, network_source
+from wsloc.cli.options import (
+    RESULTS,
+    AnewOption,
+    CheckpointOption,
+    ClassNamesOption,
+    Images,
+    ImageSizeOption,
+    JsonOption,
     ModelOption,
     OutputFolderOption,
-    OutputStrideOption,
-    Precision,
-    PrecisionOption,
     QuietOption,
-    RandomSeedOption,
     ResizeOption,
-    ScalesOption,
-    ShardOption,
     VerboseOption,
     WeightsOption,
-    WorkersOption,
-    layer_map,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -63,7 +57,18 @@ from wsloc.cli.rib_options import (
     RibTauOption,
     RibWeightDecayOption,
 )
-from wsloc.cli.speed_options import CompileOption, ProfileOption
+from wsloc.cli.running_options import (
+    DEFAULT_WORKERS,
+    BatchSizeOption,
+    CompileOption,
+    DeviceOption,
+    Precision,
+    PrecisionOption,
+    ProfileOption,
+    RandomSeedOption,
+    ShardOption,
+    WorkersOption,
+)
 from wsloc.errors import UsageError
 from wsloc.running.ranks import launched
 from wsloc.running.stages import profile_lines

@@ -8,13 +8,7 @@ from typing import Annotated
 import typer
 
 from wsloc.cli.console import Talk
-from wsloc.cli.options import (
-    ImageSizeOption,
-    JsonOption,
-    OverwriteOption,
-    QuietOption,
-    ResizeOption,
-)
+from wsloc.cli.options import ImageSizeOption, JsonOption, OverwriteOption, QuietOption, ResizeOption
 from wsloc.errors import UsageError
 
 

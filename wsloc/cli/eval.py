@@ -18,30 +18,24 @@ from wsloc.cli.eval_options import (
 from wsloc.cli.eval_report import report_evaluation, report_shard
 from wsloc.cli.eval_run import asked_run
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
-from wsloc.cli.options import (
-    DEFAULT_WORKERS,
-    MAPS,
-    BatchSizeOption,
-    CheckpointOption,
-    DeviceOption,
-    ImageSizeOption,
-    JsonOption,
+from wsloc.cli.map_options import (
     LayerOption,
     MapOption,
     MirrorOption,
-    ModelOption,
     OutputStrideOption,
-    Precision,
-    PrecisionOption,
-    QuietOption,
-    RandomSeedOption,
-    ResizeOption,
     ScalesOption,
-    ShardOption,
+    listed_classes,
+)
+from wsloc.cli.options import (
+    MAPS,
+    CheckpointOption,
+    ImageSizeOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    ResizeOption,
     VerboseOption,
     WeightsOption,
-    WorkersOption,
-    listed_classes,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -58,7 +52,18 @@ from wsloc.cli.rib_options import (
     RibTauOption,
     RibWeightDecayOption,
 )
-from wsloc.cli.speed_options import CompileOption, ProfileOption
+from wsloc.cli.running_options import (
+    DEFAULT_WORKERS,
+    BatchSizeOption,
+    CompileOption,
+    DeviceOption,
+    Precision,
+    PrecisionOption,
+    ProfileOption,
+    RandomSeedOption,
+    ShardOption,
+    WorkersOption,
+)
 from wsloc.errors import UsageError
 
 # What has no bearing on the figures; the report is the same, gone on with or begun anew.

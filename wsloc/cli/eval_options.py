@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsloc.cli.options import MapName, layer_map
+from wsloc.cli.map_options import MapName, layer_map
 from wsloc.cli.rib_options import RIB_OPTIONS
 from wsloc.errors import UsageError
 

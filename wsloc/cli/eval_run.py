@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsloc.cli.eval_options import asked_maps, asked_rules
+from wsloc.cli.map_options import listed_classes
 from wsloc.cli.network import load_localizer, network_source
-from wsloc.cli.options import listed_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

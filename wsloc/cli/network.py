@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsloc.cli.options import scale_list
+from wsloc.cli.map_options import scale_list
 from wsloc.cli.rib_options import asked_fine_tuning
 from wsloc.errors import UsageError
 

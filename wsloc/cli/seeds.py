@@ -12,31 +12,20 @@ from wsloc.cli.boxes import EXIT_SOME_FAILED, NOT_IN_MANIFEST, report_done_and_f
 from wsloc.cli.console import Talk
 from wsloc.cli.ficklenet_options import DrawsOption, DropRateOption, InferModeOption
 from wsloc.cli.image_inputs import images_apart
+from wsloc.cli.map_options import MapOption, MirrorOption, OutputStrideOption, ScalesOption
 from wsloc.cli.network import load_localizer, network_source
 from wsloc.cli.options import (
-    DEFAULT_WORKERS,
     AnewOption,
-    BatchSizeOption,
     CheckpointOption,
     ClassNamesOption,
-    DeviceOption,
     ImageSizeOption,
     JsonOption,
-    MapOption,
-    MirrorOption,
     ModelOption,
     OutputFolderOption,
-    OutputStrideOption,
-    Precision,
-    PrecisionOption,
     QuietOption,
-    RandomSeedOption,
     ResizeOption,
-    ScalesOption,
-    ShardOption,
     VerboseOption,
     WeightsOption,
-    WorkersOption,
 )
 from wsloc.cli.rib_options import (
     RibClassifierLearningRateOption,
@@ -53,6 +42,18 @@ from wsloc.cli.rib_options import (
     RibTauOption,
     RibWeightDecayOption,
 )
+from wsloc.cli.running_options import (
+    DEFAULT_WORKERS,
+    BatchSizeOption,
+    CompileOption,
+    DeviceOption,
+    Precision,
+    PrecisionOption,
+    ProfileOption,
+    RandomSeedOption,
+    ShardOption,
+    WorkersOption,
+)
 from wsloc.cli.seeds_options import (
     AnnotationFormatOption,
     BackgroundOption,
@@ -67,7 +68,6 @@ from wsloc.cli.seeds_options import (
     labels_of_files,
     pictures_of,
 )
-from wsloc.cli.speed_options import CompileOption, ProfileOption
 from wsloc.errors import UsageError
 
 if TYPE_CHECKING:

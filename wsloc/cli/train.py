@@ -32,18 +32,14 @@ from wsloc.cli.gain_options import (
     SecondOrderOption,
     WatchOption,
 )
-from wsloc.cli.options import (
+from wsloc.cli.map_options import listed_classes
+from wsloc.cli.options import RUNNING, JsonOption, OverwriteOption, QuietOption, VerboseOption
+from wsloc.cli.running_options import (
     DEFAULT_WORKERS,
-    RUNNING,
     DeviceOption,
-    JsonOption,
-    OverwriteOption,
     Precision,
-    QuietOption,
     RandomSeedOption,
-    VerboseOption,
     WorkersOption,
-    listed_classes,
 )
 from wsloc.cli.training_options import (
     AccumulateOption,

@@ -1,8 +1,9 @@
-"""Options of how fast the network runs, alike in all commands over images."""
+"""Options of where and how fast the network runs, alike in all commands over images."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ import torch
 
 from tests.evaluation.example_data_set import write_data_set
 from tests.networks.test_compiled import failing_compile
+from wsloc.cli.running_options import Precision, default_workers
+from wsloc.networks.precision import PRECISIONS
 from wsloc.running.stages import (
     DECODE,
     FORWARD,
@@ -45,6 +48,33 @@ def asked(scenes: Path, data: Path, gap_checkpoint: Path) -> dict[str, tuple[obj
         "seeds": ("seeds", scenes, "--checkpoint", gap_checkpoint),
         "eval": ("eval", "--annotations", data, "--checkpoint", "demo", "--threshold-step", 0.1),
     }
+
+
+def test_the_precisions_are_those_of_the_library() -> None:
+    """They are spelled twice, so that `--help` need not load torch."""
+    assert [name.value for name in Precision] == ["auto", *PRECISIONS]
+
+
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (64, 4)])
+def test_half_of_the_processors_decode(
+    monkeypatch: pytest.MonkeyPatch, processors: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(processors)), raising=False)
+    assert default_workers() == workers
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert default_workers() == workers
+
+
+@pytest.mark.parametrize(("here", "workers"), [(1, 4), (2, 4), (4, 2), (16, 1)])
+def test_processes_of_a_run_share_the_processors(
+    monkeypatch: pytest.MonkeyPatch, here: int, workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(16)), raising=False)
+    place = {"RANK": "0", "WORLD_SIZE": "32", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in {**place, "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": str(here)}.items():
+        monkeypatch.setenv(name, value)
+    assert default_workers() == workers
 
 
 def test_boxes_say_where_the_time_went(
