@@ -176,13 +176,6 @@ def clone(value: object) -> object:
     return value.clone() if isinstance(value, torch.Tensor) else value
 
 
-def test_biases_and_norms_do_not_decay(samples: list[Sample]) -> None:
-    decayed, others = learner(samples).optimizer.param_groups
-    assert (decayed["weight_decay"], others["weight_decay"]) == (5e-4, 0)
-    assert {value.ndim for value in decayed["params"]} == {2, 4}
-    assert {value.ndim for value in others["params"]} == {1}
-
-
 def test_bfloat16_is_the_trunks_and_entropy_stays_float32(
     samples: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,11 +330,6 @@ def test_the_optimizer_is_the_recipes(samples: list[Sample], recipe: Recipe, kin
     before = weights(one)["model.fc.weight"]
     assert np.isfinite(one.epoch(0, samples, None, workers=0).train_loss)
     assert not torch.equal(weights(one)["model.fc.weight"], before)
-
-
-def test_nesterov_can_be_left_out(samples: list[Sample]) -> None:
-    assert learner(samples).optimizer.defaults["nesterov"]
-    assert not learner(samples, replace(RECIPE, nesterov=False)).optimizer.defaults["nesterov"]
 
 
 def test_a_batch_in_parts_gives_the_same_gradients(samples: list[Sample]) -> None:

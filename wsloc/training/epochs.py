@@ -21,6 +21,7 @@ from wsloc.networks.precision import PRECISIONS, autocasting
 from wsloc.networks.synced_norm import synchronize
 from wsloc.networks.tasks import MULTI_LABEL, ExtraBatch, LabelledBatch
 from wsloc.training.group import Group, Objective
+from wsloc.training.optimizers import make_optimizer
 from wsloc.training.records import EpochFigures, StepReport
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Learner:
         self.objective: nn.Module = Objective(self.method, self.network)
         if self.group.size > 1:
             self.objective = self.group.wrapped(self.objective, device, all_used=self._uses_all())
-        self.optimizer = _optimizer(self.network, recipe)
+        self.optimizer = make_optimizer(self.network, recipe)
         self.average: AveragedModel | None = None
         if recipe.ema:
             averaging = get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]  # torch ships no annotation
@@ -371,21 +372,6 @@ class Learner:
 
     def _autocast(self) -> torch.autocast:
         return autocasting(self.device.type, PRECISIONS[self.recipe.precision])
-
-
-def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
-    decayed = [value for value in network.parameters() if value.ndim > 1]
-    others = [value for value in network.parameters() if value.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=recipe.learning_rate)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
-    nesterov = recipe.nesterov and recipe.momentum > 0
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov)
 
 
 def _demand_finite(value: float, what: str) -> None:
