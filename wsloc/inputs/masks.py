@@ -43,12 +43,7 @@ def has_voc_palette(path: Path) -> bool:
     Raises:
         DataError: if the file cannot be read.
     """
-    try:
-        with opened(path) as file:
-            load_pixels(file)
-            palette = file.getpalette("RGB") if file.mode == "P" else None
-    except ImageError as error:
-        raise DataError(f"the mask {error}") from error
+    palette, _ = _coloured(path)
     return palette is not None and palette[: 3 * VOC_COLOURS] == voc_palette()[: 3 * VOC_COLOURS]
 
 
@@ -58,18 +53,26 @@ def has_other_palette(path: Path) -> bool:
     Raises:
         DataError: if the file cannot be read.
     """
-    try:
-        with opened(path) as file:
-            load_pixels(file)
-            palette = file.getpalette("RGB") if file.mode == "P" else None
-            held = np.unique(np.asarray(file))
-    except ImageError as error:
-        raise DataError(f"the mask {error}") from error
+    palette, values = _coloured(path)
     if palette is None:
         return False
     colours, expected = (np.array(found).reshape(-1, 3) for found in (palette, voc_palette()))
-    held = held[held != IGNORE]
+    held = np.unique(values[values != IGNORE])
     return bool((held >= len(colours)).any() or (colours[held] != expected[held]).any())
+
+
+def _coloured(path: Path) -> tuple[list[int] | None, npt.NDArray[np.generic]]:
+    """The palette of a mask, R, G, B, R, ..., or None without one, and its values.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        with opened(path) as file:
+            load_pixels(file)
+            return file.getpalette("RGB") if file.mode == "P" else None, np.asarray(file)
+    except ImageError as error:
+        raise DataError(f"the mask {error}") from error
 
 
 def voc_palette() -> list[int]:

@@ -56,7 +56,7 @@ def test_labels_may_hold_commas_in_quotes(tmp_path: Path) -> None:
             ":3: 1.jpg stands there twice; part its labels by semicolons",
         ),
         ('image,label\n1.jpg,"cat\n', ":2: unexpected end of data"),
-        (b"image,label\n1.jpg,caf\xe9\n", ": 'utf-8' codec can't decode"),
+        (b"image,label\n1.jpg,caf\xe9\n", ": it is no UTF-8 text"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, content: str | bytes, message: str) -> None:

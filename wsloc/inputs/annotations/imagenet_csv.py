@@ -6,15 +6,14 @@ ILSVRC2012_val_00000001,n01751748 111 108 441 193 n01751748 12 30 98 201
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
+from wsloc.inputs.annotations.csv_rows import read_rows
 from wsloc.inputs.annotations.parsing import inclusive_box
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from wsloc.records import Box
@@ -43,7 +42,7 @@ def read(root: Path) -> list[Sample]:
         DataError: if the header or a row is malformed (file and line are named), or there are no rows.
     """
     path = root / VALIDATION_TABLE if root.is_dir() else root
-    rows = _rows(path)
+    rows = read_rows(path)
     if not _is_header(next(rows, (1, []))[1]):
         raise DataError(f"{path}:1: expected the header `{','.join(HEADER)}`")
     samples: dict[str, Sample] = {}
@@ -69,23 +68,6 @@ def _read_box(words: list[str], where: str) -> tuple[str, Box]:
     if wnid.lstrip("+-").replace(".", "", 1).isdecimal():
         raise DataError(f"{where}: expected a wnid before each box, not {wnid}")
     return wnid, inclusive_box(corners, where)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows with the numbers of their lines."""
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            for row in reader:
-                number = reader.line_num
-                yield number, row
-    except csv.Error as error:
-        raise DataError(f"{path}:{number + 1}: {error}") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"cannot read {path}: it is no UTF-8 text") from error
 
 
 def _is_header(row: list[str]) -> bool:

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from wsloc.errors import DataError
+from wsloc.inputs.annotations.csv_rows import read_rows
 from wsloc.records import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 HEADER = ["image", "label"]
@@ -33,7 +33,7 @@ def read(path: Path) -> list[Sample]:
     Raises:
         DataError: if the header, a row or the encoding is not as it should be (file and line are named).
     """
-    rows = _rows(path)
+    rows = read_rows(path)
     if not _is_header(next(rows, (1, []))[1]):
         raise DataError(f"{path}:1: expected the header `image,label`")
     samples: dict[str, Sample] = {}
@@ -51,21 +51,6 @@ def read(path: Path) -> list[Sample]:
     if not samples:
         raise DataError(f"{path}: holds no images")
     return list(samples.values())
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows with the numbers of the lines they end on."""
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            for row in reader:
-                number = reader.line_num
-                yield number, row
-    except csv.Error as error:
-        raise DataError(f"{path}:{number + 1}: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from error
 
 
 def _is_header(row: list[str]) -> bool:
