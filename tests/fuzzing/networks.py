@@ -111,12 +111,13 @@ def changed(name: str, content: bytes, others: Sequence[bytes], random: Random) 
 
 def _hold_itself(values: Any, random: Random) -> None:
     """Put a dict or list into itself, somewhere."""
-    holders = (
-        [held for held in values.values() if isinstance(held, dict | list)]
+    keys = (
+        [key for key, held in values.items() if isinstance(held, dict | list)]
         if isinstance(values, dict)
         else []
     )
-    for held in random.choices(holders, k=1) if holders else ():
+    for key in random.choices(keys, k=1) if keys else ():
+        held = values[key] = values[key].copy()  # it may be one of the odd values, which stay as they are
         if isinstance(held, dict):
             held["itself"] = held
         else:

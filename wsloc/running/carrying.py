@@ -76,6 +76,7 @@ def carry_out(
             record(work, progress)
         if not work.wait_for_all(progress.look):
             return None
+        progress.look()
         if not work.complete:
             join(work)
             work.finish()
