@@ -10,7 +10,7 @@ import pytest
 from tests.evaluation.example_data_set import write_data_set, write_kaggle
 from wsloc.errors import DataError, MapError, OutputError
 from wsloc.evaluation.annotated import Annotated
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images

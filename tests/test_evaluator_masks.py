@@ -14,7 +14,7 @@ from tests.evaluation.example_data_set import write_data_set, write_mask_set
 from tests.reference import segmentation_literal
 from wsloc.errors import DataError
 from wsloc.evaluation.annotated import Annotated
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_seeds
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.masks import read_mask

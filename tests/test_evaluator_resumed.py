@@ -13,7 +13,7 @@ from tests.running.fake_store import fake_ranks
 from wsloc.errors import DataError, ImageError, UsageError
 from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.live_run import LiveOptions, LiveRun
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluation.stages import Stage
 from wsloc.evaluator import evaluate_into, evaluate_localization
 from wsloc.loader import load

@@ -170,21 +170,6 @@ def test_failures_stand_in_their_place(ep: Localizer, scenes: Path, tmp_path: Pa
     assert isinstance(records[2], Localization)
 
 
-@pytest.mark.parametrize(("batch_size", "asked"), [(1, 2), (3, 2), (4, 0), (16, 0)])
-def test_one_batch_needs_no_workers(
-    ep: Localizer, scenes: Path, monkeypatch: pytest.MonkeyPatch, batch_size: int, asked: int
-) -> None:
-    given: list[int] = []
-
-    def load(*_files: object, workers: int, **_options: object) -> list[Any]:
-        given.append(workers)
-        return []
-
-    monkeypatch.setattr("wsloc.localizer.load_batches", load)
-    list(ep.localize_files(find_images([scenes]), Request(), batch_size=batch_size, workers=2))
-    assert given == [asked]
-
-
 def test_workers_change_nothing(ep: Localizer, scenes: Path) -> None:
     files = find_images([scenes])
 

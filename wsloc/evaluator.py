@@ -14,7 +14,8 @@ from wsloc.evaluation.protocol import maps_protocol, predictions_protocol
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
 from wsloc.evaluation.report_folder import ReportResults
 from wsloc.evaluation.reporting import evaluation_of
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.evaluation.scoring import score_into
 from wsloc.evaluation.seed_reporting import seed_evaluation_of
 from wsloc.evaluation.seed_scores import SeedScores

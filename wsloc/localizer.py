@@ -170,7 +170,7 @@ class Localizer:
             files,
             self.preprocessing,
             batch_size=batch_size,
-            workers=workers if len(files) > batch_size else 0,  # nothing to read ahead
+            workers=workers,
             with_picture=with_pictures,
             numbers=batches,
         )
@@ -235,9 +235,6 @@ class Localizer:
     def localize_batch(self, batch: LoadedBatch, request: Request) -> list[Localization | Failure]:
         """The records of one batch, in its order.
 
-        Inputs of one size go through the network together; nothing is padded, since padding would enter the
-        largest entropy and the mass.
-
         Raises:
             MemoryLimitError: if a single input does not fit into memory.
         """
@@ -246,7 +243,7 @@ class Localizer:
     def _see(self, batch: Sequence[LoadedImage | Failure], request: Request) -> list[Observed | Failure]:
         """What the network sees in each image of a batch, as `boxed` takes it."""
         found: dict[int, Observed | Failure] = {}
-        groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+        images: list[tuple[int, LoadedImage]] = []
         for position, item in enumerate(batch):
             if isinstance(item, Failure):
                 found[position] = item
@@ -254,15 +251,38 @@ class Localizer:
                 error = f"{item.image}: the labels file has no label for it"
                 found[position] = Failure(item.image, error)
             else:
-                groups[item.pixels.shape].append((position, item))
-        for members in groups.values():
-            images = [image for _, image in members]
-            rows = self.fitting.apply(partial(self._see_equal, request=request), images)
-            found |= {position: row for (position, _), row in zip(members, rows, strict=True)}
+                images.append((position, item))
+        found |= self.by_size(partial(self._see_equal, request=request), images)
         return [found[position] for position in range(len(batch))]
 
-    def _see_equal(self, images: Sequence[LoadedImage], request: Request) -> list[Observed]:
+    def by_size(
+        self,
+        see: Callable[[Sequence[tuple[int, LoadedImage]]], Sequence[Found]],
+        images: Iterable[tuple[int, LoadedImage]],
+    ) -> dict[int, Found]:
+        """What is seen in some images, by their places; those whose inputs are of one size are looked at together.
+
+        Nothing is padded, since padding would enter the largest entropy and the mass.
+
+        Args:
+            see: what the network sees in images of one size, in their order; called with as many as fit into memory.
+            images: (place, image), each place once.
+
+        Raises:
+            MemoryLimitError: if a single input does not fit into memory.
+        """
+        groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+        for place, image in images:
+            groups[image.pixels.shape].append((place, image))
+        found: dict[int, Found] = {}
+        for members in groups.values():
+            rows = self.fitting.apply(see, members)
+            found |= {place: row for (place, _), row in zip(members, rows, strict=True)}
+        return found
+
+    def _see_equal(self, members: Sequence[tuple[int, LoadedImage]], request: Request) -> list[Observed]:
         """What the network sees in images whose inputs are of one size."""
+        images = [image for _, image in members]
         rows = [request.named_classes(image.image) for image in images]
         choose = Choice(request.classes if isinstance(request.classes, int) else 0, rows)
         name, _ = self.kind(request)

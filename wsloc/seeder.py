@@ -302,7 +302,7 @@ class _Run(ImageRun):
             self.files,
             localizer.preprocessing,
             batch_size=options.batch_size,
-            workers=options.workers if len(self.files) > options.batch_size else 0,  # nothing to read ahead
+            workers=options.workers,
             with_picture=options.overlays or plan.crf,
             numbers=work.todo,
         )

@@ -13,7 +13,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluator import evaluate_localization
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.loader import load

@@ -10,7 +10,7 @@ from wsloc.cli.eval import evaluate
 from wsloc.cli.eval_options import SOURCES_OF, asked_maps, asked_rules, named_source
 from wsloc.cli.map_options import LayerName, MapName
 from wsloc.errors import UsageError
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 
 
 def test_rules_stand_in_the_order_of_their_options() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from wsloc.evaluation.figures import evaluation_run, run_figures
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Box, Classes, Sample
 

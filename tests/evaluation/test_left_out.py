@@ -5,7 +5,8 @@ from pathlib import Path
 
 from wsloc.evaluation.figures import run_figures
 from wsloc.evaluation.left_out import left_out
-from wsloc.evaluation.scores import RunKey, Scores
+from wsloc.evaluation.run_keys import RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.records import Box, Classes, Sample
 
 CLASSES = Classes(("cat", "dog"), ("cat", "dog"))

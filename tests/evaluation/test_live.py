@@ -11,7 +11,8 @@ from tests.evaluation.example_data_set import write_data_set
 from tests.example_localizers import Limited
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.live import score_images
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.fitting import Fitting
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images

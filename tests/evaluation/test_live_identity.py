@@ -9,7 +9,7 @@ from tests.evaluation.example_data_set import write_data_set
 from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.live_identity import live_identity
 from wsloc.evaluation.live_run import LiveOptions, LiveRun
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.loader import load
 from wsloc.running.identity import run_differences
 

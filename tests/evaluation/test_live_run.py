@@ -8,7 +8,7 @@ from tests.evaluation.example_data_set import write_data_set
 from wsloc.errors import DataError
 from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.live_run import LiveOptions, LiveRun, default_rule
-from wsloc.evaluation.scores import BoxRule, RunKey
+from wsloc.evaluation.run_keys import BoxRule, RunKey
 from wsloc.loader import load
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from PIL import Image
 from tests.reference import segmentation_literal
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.mask_figures import absent_classes, mask_curve
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores, Tuned
+from wsloc.evaluation.run_keys import BoxRule, RunKey, Tuned
+from wsloc.evaluation.scores import Scores
 from wsloc.metrics.segmentation import MaskFigures
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Classes, Sample

@@ -8,7 +8,9 @@ import numpy as np
 from tests.evaluation.example_data_set import write_data_set, write_mask_set
 from wsloc.evaluation.annotated import Annotated, annotated_images
 from wsloc.evaluation.parts import COLUMNS, SUMS, add_part, take_part
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores, SizeCheck
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
+from wsloc.evaluation.size_check import SizeCheck
 from wsloc.loader import load
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from wsloc.errors import DataError
 from wsloc.evaluation.pictures import add_sizes, with_pictures, with_sizes
-from wsloc.evaluation.scores import RunKey, Scores
+from wsloc.evaluation.run_keys import RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.records import Classes, Sample
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from tests.evaluation.example_data_set import write_data_set
 from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.protocol import common_protocol
-from wsloc.evaluation.scores import BoxRule
+from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluator import evaluate_localization, evaluate_maps, evaluate_predictions
 from wsloc.loader import load
 from wsloc.methods.rib import FineTuning

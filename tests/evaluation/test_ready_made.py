@@ -9,7 +9,8 @@ from PIL import Image
 
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.ready_made import score_guesses, score_map_files
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.inputs.guesses import Guesses
 from wsloc.records import Box, Classes, Sample
 

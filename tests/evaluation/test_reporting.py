@@ -6,7 +6,8 @@ from pathlib import Path
 
 from wsloc.evaluation.annotated import Annotated
 from wsloc.evaluation.reporting import Evaluation, evaluation_of
-from wsloc.evaluation.scores import RunKey, Scores
+from wsloc.evaluation.run_keys import RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.inputs.annotations.matching import Matching
 from wsloc.outputs.report_records import ChosenOn
 from wsloc.records import Box, Classes, Sample

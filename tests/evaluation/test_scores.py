@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wsloc.errors import DataError
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores, SizeCheck
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.records import Classes, Sample
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ CLASSES = Classes(("cat", "dog"), ("cat", "dog"))
 
 def sample(name: str, label: str, size: tuple[int, int] | None = (20, 40)) -> Sample:
     return Sample(name, None, labels=(label,), image_size=size, boxes=((label, (0.0, 0.0, 20.0, 20.0)),))
-
-
-def test_a_box_covers_the_image_that_its_map_covers() -> None:
-    cells = np.zeros((10, 10), np.float32)
-    cells[2:4, 5:10] = 1
-    assert BoxRule("mass", 1.0).box(cells, (100, 50)) == (25.0, 20.0, 50.0, 40.0)
-    assert BoxRule("threshold", 0.2).box(cells, (100, 50)) == (25.0, 20.0, 50.0, 40.0)
-    assert BoxRule("mass", 0.98).label == "mass 0.98"
 
 
 def test_guesses_known_boxes_and_curves_of_one_image() -> None:
@@ -59,45 +52,8 @@ def test_sizes_come_from_annotations_or_pictures_and_must_agree() -> None:
         scores.set_size(0, (40, 20))
 
 
-def test_one_size_that_differs_is_a_failure_and_all_of_them_are_an_error() -> None:
-    run = RunKey("cam", None)
-    scores = Scores([(name, sample(name, "dog")) for name in "abc"], CLASSES, [run])
-    sizes = SizeCheck(scores)
-    sizes.require_any()
-    assert not sizes.fits(0, (20, 41))
-    assert not sizes.fits(1, (20, 41))
-    with pytest.raises(
-        DataError, match=r"a: the picture is 41 x 20 .* says 40 x 20: .* \(and so are all 2\)"
-    ):
-        sizes.require_any()
-    assert sizes.fits(2, (20, 40))
-    sizes.require_any()
-    assert [failure.image for failure in scores.failures] == ["a", "b"]
-
-
-def test_what_contradicts_a_size_can_be_told_before_it_fails() -> None:
-    """For a caller whose scores another thread fills: `error` leaves all but the size alone."""
-    scores = Scores([(name, sample(name, "dog", None)) for name in "ab"], CLASSES, [RunKey("cam", None)])
-    scores.samples[0] = sample("a", "dog")
-    sizes = SizeCheck(scores)
-    error = sizes.error(0, (20, 41))
-    assert error is not None
-    assert error.startswith("a: the picture is 41 x 20 pixels")
-    assert scores.failures == []
-    assert sizes.error(1, (5, 6)) is None
-    assert scores.size(1) == (5, 6)
-    sizes.require_any()
-
-
 def test_masks_are_scored_where_every_image_has_one_label_and_a_mask(tmp_path: Path) -> None:
     run = RunKey("cam", None)
     masked = Sample("a", None, labels=("dog",), image_size=(20, 40), masks=(tmp_path / "a.png",))
     assert set(Scores([("a", masked)], CLASSES, [run]).pixels) == {"cam"}
     assert Scores([("a", masked), ("b", sample("b", "cat"))], CLASSES, [run]).pixels == {}
-
-
-def test_a_rule_takes_its_box_from_what_rises_above_a_share() -> None:
-    cells = np.array([[1, 1, 1, 1], [1, 3, 10, 2]], np.float32)
-    assert BoxRule("excess", 0.2).label == "excess 0.2"
-    assert BoxRule("excess", 0.2).box(cells, (2, 4)) == (1.0, 1.0, 3.0, 2.0)
-    assert BoxRule("mass", 0.98).box(cells, (2, 4)) == (0.0, 0.0, 4.0, 2.0)

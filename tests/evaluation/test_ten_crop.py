@@ -11,7 +11,8 @@ from PIL import Image
 from tests.evaluation.example_data_set import write_data_set
 from tests.example_localizers import Limited
 from wsloc.errors import MemoryLimitError
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.evaluation.ten_crop import add_ten_crops, ten_crop_guesses, ten_crops
 from wsloc.fitting import Fitting
 from wsloc.inputs.annotations.formats import read_annotations

@@ -8,7 +8,8 @@ from tests.evaluation.example_data_set import write_data_set, write_mask_set
 from wsloc.errors import DataError
 from wsloc.evaluation.annotated import Annotated, annotated_images
 from wsloc.evaluation.live import score_images
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.evaluation.tuning import GRIDS, known_error, tune
 from wsloc.inputs.annotations.formats import read_annotations
 from wsloc.inputs.images import find_images

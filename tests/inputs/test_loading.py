@@ -182,3 +182,26 @@ def test_an_input_that_does_not_fit_into_memory_is_that_images_failure(
         "0.png",
         f"{files[0].path}: an input of 16 x 16 pixels does not fit into memory: try a smaller --image-size",
     )
+
+
+@pytest.mark.parametrize(
+    ("images", "batch_size", "numbers", "asked"),
+    [(4, 1, None, 2), (4, 3, None, 2), (4, 4, None, 0), (4, 16, None, 0), (4, 1, [2], 0), (4, 1, [1, 2], 2)],
+)
+def test_one_batch_needs_no_workers(
+    files: list[ImageFile],
+    monkeypatch: pytest.MonkeyPatch,
+    images: int,
+    batch_size: int,
+    numbers: list[int] | None,
+    asked: int,
+) -> None:
+    given: list[int] = []
+
+    def read(_work: object, _count: int, workers: int) -> Iterator[LoadedBatch]:
+        given.append(workers)
+        return iter(())
+
+    monkeypatch.setattr(loading, "read_lists_ahead", read)
+    list(load_batches(files[:images], SMALL, batch_size=batch_size, workers=2, numbers=numbers))
+    assert given == [asked]

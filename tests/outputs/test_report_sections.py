@@ -196,6 +196,18 @@ def test_curves_of_masks_are_compared() -> None:
     assert len([line for line in found.all("path", "line") if line.parents[-2:] == ("figure", "svg")]) == 2
 
 
+def test_figures_without_intervals_do_not_claim_any() -> None:
+    for intervals, words in (
+        ({}, "Mean IoU of masks"),
+        ({"miou": (30.0, 50.0)}, "Mean IoU of masks with 95 % intervals"),
+    ):
+        runs = [
+            examples.run(name, **BARE | {"metrics": {"miou": 40.0}, "intervals": intervals})
+            for name in ("cam", "gradcam")
+        ]
+        assert [element.text for element in page(sections.comparison(runs)).all("figcaption")] == [words]
+
+
 def test_cases_of_masks_are_panels() -> None:
     case = examples.case(truth=(), predicted=None, words="the true mask left, the seeds right")
     found = page(sections.details([examples.run(**BARE | {"cases": (case,)})], 0))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from wsloc.evaluation.scores import BoxRule
+    from wsloc.evaluation.run_keys import BoxRule
 
 # What each option is of; those of no line are of every source.
 NETWORK_ALONE = (
@@ -100,7 +100,7 @@ def asked_rules(mass: str | None, map_threshold: str | None, excess: str | None)
     Raises:
         UsageError: if one is no list of fractions.
     """
-    from wsloc.evaluation.scores import BoxRule
+    from wsloc.evaluation.run_keys import BoxRule
 
     return [
         BoxRule(kind, value)

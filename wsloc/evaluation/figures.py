@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from wsloc.evaluation.scores import RunKey, Scores
+    from wsloc.evaluation.run_keys import RunKey
+    from wsloc.evaluation.scores import Scores
     from wsloc.metrics.max_box_acc import ContourRule
     from wsloc.records import Box
 

@@ -10,7 +10,8 @@ from wsloc.inputs.annotations.matching import first_names
 
 if TYPE_CHECKING:
     from wsloc.evaluation.figures import RunFigures
-    from wsloc.evaluation.scores import RunKey, Scores
+    from wsloc.evaluation.run_keys import RunKey
+    from wsloc.evaluation.scores import Scores
 
 SHOWN = 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 from wsloc.choice import Choice
 from wsloc.errors import DataError, MapError
 from wsloc.evaluation.parts import add_part, take_part
-from wsloc.evaluation.scores import TOP, SizeCheck
+from wsloc.evaluation.scores import TOP
+from wsloc.evaluation.size_check import SizeCheck
 from wsloc.inputs.loading import LoadedImage, decoding_seconds, load_batches
 from wsloc.inputs.presence import Presence
 from wsloc.methods import MAPS
@@ -129,18 +129,15 @@ def _observe(
     """What the network sees in the images of a batch, or why nothing, by row."""
     maps = tuple(dict.fromkeys(run.map for run in scores.runs))
     found: list[tuple[int, Seen | str]] = []
-    groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+    images: list[tuple[int, LoadedImage]] = []
     for row, item in zip(rows, batch, strict=True):
         error = sizes.error(row, item.image_size) if isinstance(item, LoadedImage) else item.error
         if error is not None:
             found.append((row, error))
         elif isinstance(item, LoadedImage):
-            groups[item.pixels.shape].append((row, item))
-    for members in groups.values():
-        found += localizer.fitting.apply(
-            partial(_observe_equal, localizer, maps=maps, scores=scores), members
-        )
-    return found
+            images.append((row, item))
+    seen = localizer.by_size(partial(_observe_equal, localizer, maps=maps, scores=scores), images)
+    return [*found, *seen.items()]
 
 
 def _add(
@@ -166,14 +163,14 @@ def _add(
 
 def _observe_equal(
     localizer: Localizer, members: Sequence[tuple[int, LoadedImage]], maps: Sequence[str], scores: Scores
-) -> list[tuple[int, Seen | str]]:
-    """What the network sees in images whose inputs are of one size, by row."""
+) -> list[Seen]:
+    """What the network sees in images whose inputs are of one size."""
     labels = [scores.labels(row) for row, _ in members]
     choice = Choice(TOP, labels, alone=scores.with_guesses and scores.has_boxes)
     observed = localizer.observe([image for _, image in members], maps, choice)
     top = min(TOP, len(localizer.classes))
-    seen: list[tuple[int, Seen | str]] = []
-    for n, (row, _) in enumerate(members):
+    seen: list[Seen] = []
+    for n in range(len(members)):
         by_name: Seen = {}
         for name, found in observed.items():
             indices = [int(index) for index in found.class_index[n]]
@@ -181,5 +178,5 @@ def _observe_equal(
                 dict(zip(indices, found.maps[n], strict=True)) if MAPS[name].per_class else found.maps[n, 0]
             )
             by_name[name] = (indices[:top], cells)
-        seen.append((row, by_name))
+        seen.append(by_name)
     return seen

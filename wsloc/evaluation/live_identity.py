@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from wsloc.image_run import SAID_OTHERWISE as OF_A_NETWORK
 from wsloc.image_run import network_entries
 from wsloc.running.identity import digest, images_identity, run_identity
 
@@ -16,23 +17,7 @@ if TYPE_CHECKING:
     from wsloc.running.identity import Identity
 
 # Arguments of the command whose meaning is among what `live_identity` adds.
-SAID_OTHERWISE = frozenset(
-    {
-        "annotation_format",
-        "compare",
-        "excess",
-        "flip",
-        "image_size",
-        "layer",
-        "map_name",
-        "map_threshold",
-        "mass",
-        "resize",
-        "scales",
-        "tune_format",
-        "weights",
-    }
-)
+SAID_OTHERWISE = OF_A_NETWORK | {"compare", "excess", "map_threshold", "mass", "tune_format"}
 
 
 def live_identity(run: LiveRun, *, checkpoint: Path | None = None, model: str | None = None) -> Identity:

@@ -9,7 +9,8 @@ from wsloc.evaluation.annotated import AnnotatedImages, annotated_images
 from wsloc.evaluation.live import add_kept, score_images
 from wsloc.evaluation.protocol import live_protocol
 from wsloc.evaluation.reporting import evaluation_of
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores
+from wsloc.evaluation.run_keys import BoxRule, RunKey
+from wsloc.evaluation.scores import Scores
 from wsloc.evaluation.stages import batches_of, stages
 from wsloc.evaluation.ten_crop import (
     add_kept_ten_crops,

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsloc.evaluation.scores import mask_threshold
+from wsloc.evaluation.run_keys import mask_threshold
 from wsloc.metrics.segmentation import mean_percent
 from wsloc.outputs.report_records import ChosenOn, ClassFigures, Curve, Threshold
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsloc.evaluation.scores import RunKey, Scores
+    from wsloc.evaluation.run_keys import RunKey
+    from wsloc.evaluation.scores import Scores
     from wsloc.metrics.segmentation import MaskFigures
 
 BACKGROUND_NAME = "background"

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from wsloc.evaluation.scores import Scores, SizeCheck
+    from wsloc.evaluation.scores import Scores
+    from wsloc.evaluation.size_check import SizeCheck
 
 COLUMNS = ("labels", "boxes", "shared_boxes", "shared", "answered")  # of a `GuessTable`
 SUMS = ("curves", "pixels", "sweeps")  # of the scores, by map

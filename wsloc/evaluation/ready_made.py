@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wsloc.errors import DataError, MapError
-from wsloc.evaluation.scores import SizeCheck
+from wsloc.evaluation.size_check import SizeCheck
 from wsloc.inputs.map_files import read_map
 from wsloc.metrics.score_maps import PROTOCOL_SIDE, normalized_map, resized_map, score_map
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from wsloc.evaluation.scores import RunKey, Scores
+    from wsloc.evaluation.run_keys import RunKey
+    from wsloc.evaluation.scores import Scores
     from wsloc.inputs.guesses import Guesses
 
     Map = npt.NDArray[np.float64]

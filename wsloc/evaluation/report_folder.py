@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from shutil import rmtree
 from typing import TYPE_CHECKING
 
 from wsloc.errors import OutputError, UsageError
-from wsloc.files import make_folder, reason, remove_abandoned
+from wsloc.files import make_folder, reason, remove_abandoned, replacing_together
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
-from wsloc.running.unfinished import FOLDER, forget, read_plan, refuse_other_commands
+from wsloc.outputs.report_html import write_report_html
+from wsloc.outputs.report_json import write_report_json
+from wsloc.running.unfinished import forget, give_up, read_plan, refuse_other_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from typing import Any
+
+    from wsloc.outputs.report_records import Report
 
 
 REPORT = ("report.json", "report.html", "images.csv")
@@ -62,6 +65,23 @@ class ReportResults:
             raise OutputError(f"cannot write to {self.folder}: {reason(error)}") from error
 
 
+def write_report(folder: Path, report: Report, write_images: Callable[[Path], None]) -> None:
+    """Write the files of `REPORT`: all of them, or none.
+
+    Args:
+        folder: where they go.
+        report: what two of them tell.
+        write_images: writes images.csv into the folder that it is given.
+
+    Raises:
+        OutputError: if one of them cannot be written.
+    """
+    with replacing_together(folder) as temporary:
+        write_images(temporary)
+        write_report_json(report, temporary)
+        write_report_html(report, temporary)
+
+
 def shard_identity(folder: Path) -> Mapping[str, Any]:
     """What a shard's manifest says of its run; empty if it cannot be read."""
     run = (read_manifest(folder) or {}).get("run")
@@ -102,8 +122,4 @@ def require_no_interrupted_run(folder: Path, *, overwrite: bool) -> None:
             f"{folder} holds an interrupted run of wsloc eval: give its command again to go on, --overwrite to give it "
             "up, or another --output"
         )
-    try:
-        forget(folder)
-    except OSError as error:
-        raise OutputError(f"cannot remove {folder / FOLDER}: {reason(error)}") from error
-    rmtree(folder / FOLDER, ignore_errors=True)
+    give_up(folder)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from wsloc.evaluation.figures import evaluation_run, run_figures
 from wsloc.evaluation.left_out import left_out
 from wsloc.evaluation.protocol import common_protocol
-from wsloc.files import replacing_together
+from wsloc.evaluation.report_folder import write_report
 from wsloc.outputs.images_csv import ImageRow, images_csv
 from wsloc.outputs.manifest import versions
-from wsloc.outputs.report_html import write_report_html
-from wsloc.outputs.report_json import write_report_json
 from wsloc.outputs.report_records import Report, Unmatched
 
 if TYPE_CHECKING:
@@ -22,7 +20,8 @@ if TYPE_CHECKING:
     from wsloc.evaluation.annotated import Annotated
     from wsloc.evaluation.figures import RunFigures
     from wsloc.evaluation.protocol import Words
-    from wsloc.evaluation.scores import RunKey, Scores
+    from wsloc.evaluation.run_keys import RunKey
+    from wsloc.evaluation.scores import Scores
     from wsloc.inputs.annotations.matching import Matching
     from wsloc.outputs.report_records import ChosenOn
 
@@ -41,10 +40,7 @@ class Evaluation:
         Raises:
             OutputError: if one of them cannot be written.
         """
-        with replacing_together(folder) as temporary:
-            self._write_images(temporary)
-            write_report_json(self.report, temporary)
-            write_report_html(self.report, temporary)
+        write_report(folder, self.report, self._write_images)
 
     def _write_images(self, folder: Path) -> None:
         scores, names = self.scores, self.scores.classes

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsloc.evaluation.mask_figures import absent_classes, background_row, class_means, figures_by_number
+from wsloc.evaluation.report_folder import write_report
 from wsloc.evaluation.reporting import unmatched
 from wsloc.evaluation.seed_cases import seed_cases
-from wsloc.files import replacing_together
 from wsloc.inputs.annotations.matching import first_names
 from wsloc.outputs.images_csv import ImageRow, images_csv
 from wsloc.outputs.manifest import versions
-from wsloc.outputs.report_html import write_report_html
-from wsloc.outputs.report_json import write_report_json
 from wsloc.outputs.report_records import ClassFigures, EvaluationRun, Report
 
 if TYPE_CHECKING:
@@ -65,10 +63,7 @@ class SeedEvaluation:
         Raises:
             OutputError: if one of them cannot be written.
         """
-        with replacing_together(folder) as temporary:
-            self._write_images(temporary)
-            write_report_json(self.report, temporary)
-            write_report_html(self.report, temporary)
+        write_report(folder, self.report, self._write_images)
 
     def _write_images(self, folder: Path) -> None:
         """A row for each image and class that either side has a pixel of."""

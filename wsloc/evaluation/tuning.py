@@ -9,7 +9,8 @@ import numpy as np
 
 from wsloc.errors import DataError
 from wsloc.evaluation.live import add_kept, score_images
-from wsloc.evaluation.scores import BoxRule, RunKey, Scores, Tuned
+from wsloc.evaluation.run_keys import BoxRule, RunKey, Tuned
+from wsloc.evaluation.scores import Scores
 from wsloc.metrics.imagenet import known_overlaps
 from wsloc.metrics.localization import IOU_THRESHOLD
 from wsloc.outputs.report_records import ChosenOn

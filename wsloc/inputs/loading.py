@@ -111,7 +111,7 @@ def load_batches(
         files: what to read.
         preprocessing: how it becomes an input.
         batch_size: images a batch.
-        workers: processes that decode and resize; 0 does it in this one.
+        workers: processes that decode and resize; 0 does it in this one, as a single batch is in any case.
         with_picture: whether to keep the upright picture for an overlay.
         numbers: of the batches, from 0, that are wanted; None for all. Batches are cut from all files in any case.
 
@@ -124,7 +124,8 @@ def load_batches(
     batches = [files[number * batch_size : (number + 1) * batch_size] for number in numbers]
     work = partial(_load_batch, batches, preprocessing, with_picture)
     try:
-        yield from read_lists_ahead(work, len(batches), workers)
+        # Of a single batch there is nothing to read ahead.
+        yield from read_lists_ahead(work, len(batches), workers if len(batches) > 1 else 0)
     except LostWorkerError as error:
         batch = batches[error.number]
         at = batch if error.item is None else batch[error.item : error.item + 1] or batch

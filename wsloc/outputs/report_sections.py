@@ -173,7 +173,7 @@ def _interval(run: EvaluationRun, key: str) -> Markup | None:
 
 
 def _compared_intervals(runs: Sequence[EvaluationRun]) -> Markup | None:
-    """The figure that most tells maps apart, with its intervals; None if less than two runs have one."""
+    """The figure that most tells maps apart, with its intervals if it has some; None if less than two runs have one."""
     keys = in_order(key for run in runs for key in run.metrics)
     key = next((key for key in DECISIVE if key in keys), keys[0] if keys else "")
     scored = [run for run in runs if key in run.metrics][:MOST_COMPARED]
@@ -185,13 +185,14 @@ def _compared_intervals(runs: Sequence[EvaluationRun]) -> Markup | None:
         low, high = run.intervals.get(key, (run.metrics[key],) * 2)
         rows.append(Interval(run.label, *(end * figure.scale for end in (run.metrics[key], low, high))))
     unit = f" ({figure.sign})" if figure.sign else ""
+    has_intervals = any(key in run.intervals for run in scored)  # figures of all pixels together have none
+    what = figure.name + (" with 95 % intervals" if has_intervals else "")
     plot = interval_plot(
         rows,
-        title=f"{figure.name} with 95 % intervals: "
-        + "; ".join(f"{row.name} {row.value:.2f}" for row in rows),
+        title=f"{what}: " + "; ".join(f"{row.name} {row.value:.2f}" for row in rows),
         x_label=f"{figure.name}{unit}, {figure.better} is better",
     )
-    return tag("figure", tag("figcaption", f"{figure.name} with 95 % intervals"), plot)
+    return tag("figure", tag("figcaption", what), plot)
 
 
 def _compared_curves(

@@ -137,11 +137,7 @@ class Work:
             OutputError: if that cannot be removed.
         """
         sync_folder(self.folder)
-        try:
-            forget(self.folder)
-        except OSError as error:
-            raise OutputError(f"cannot remove {self.folder / FOLDER}: {reason(error)}") from error
-        rmtree(self.folder / FOLDER, ignore_errors=True)
+        give_up(self.folder)
 
 
 @contextmanager
@@ -228,6 +224,19 @@ def logged_images(folder: Path, *, of_done_batches: bool = True) -> Iterator[str
     for path in _journals(folder):
         with suppress(DataError):
             yield from read_images(path, of_done_batches=of_done_batches)
+
+
+def give_up(folder: Path) -> None:
+    """Remove all that tells of an interrupted run.
+
+    Raises:
+        OutputError: if that is not possible.
+    """
+    try:
+        forget(folder)
+    except OSError as error:
+        raise OutputError(f"cannot remove {folder / FOLDER}: {reason(error)}") from error
+    rmtree(folder / FOLDER, ignore_errors=True)
 
 
 def forget(folder: Path) -> None:

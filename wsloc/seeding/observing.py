@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -62,25 +61,23 @@ def observe_batch(
         MemoryLimitError: if a single input does not fit into memory.
     """
     found: dict[int, ImageMaps | Failure] = {}
-    groups: dict[tuple[int, ...], list[tuple[int, LoadedImage]]] = defaultdict(list)
+    images: list[tuple[int, LoadedImage]] = []
     for place, item in enumerate(batch):
         if isinstance(item, Failure):
             found[place] = item
         elif isinstance(request.classes, ImageLabels) and item.image not in request.classes.by_image:
             found[place] = Failure(item.image, request.classes.errors[item.image])
         else:
-            groups[item.pixels.shape].append((place, item))
-    for members in groups.values():
-        work = partial(_observe_equal, localizer, request=request, plan=plan)
-        seen = localizer.fitting.apply(work, [image for _, image in members])
-        found |= {place: maps for (place, _), maps in zip(members, seen, strict=True)}
+            images.append((place, item))
+    found |= localizer.by_size(partial(_observe_equal, localizer, request=request, plan=plan), images)
     return [found[place] for place in range(len(batch))]
 
 
 def _observe_equal(
-    localizer: Localizer, images: Sequence[LoadedImage], request: SeedRequest, plan: SeedPlan
+    localizer: Localizer, members: Sequence[tuple[int, LoadedImage]], request: SeedRequest, plan: SeedPlan
 ) -> list[ImageMaps | Failure]:
     """The maps of images whose inputs are of one size."""
+    images = [image for _, image in members]
     rows = [_named(image.image, request) for image in images]
     multi_label = localizer.task == MULTI_LABEL
 
