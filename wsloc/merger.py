@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -204,7 +205,7 @@ class _Merge:
         """The ids of all images, as the records tell."""
         for lines in copy_lines(work.entries()):
             for line in lines.splitlines():
-                yield self.command.layout.parse(line, str(self.output)).image
+                yield json.loads(line)["image"]
 
     def _manifest(self, failures: Sequence[Failure]) -> dict[str, Any]:
         """The manifest of one run, from those of the shards."""

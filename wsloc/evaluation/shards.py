@@ -133,7 +133,6 @@ def evaluate_shard(
         RunError: if another process of the shard is gone.
     """
     clock, files = Clock(), run.own_files
-    scored = len(run.options.shard.batches(run.counts[0]))  # what is tuned on fails for itself
     identity = live_identity(run, checkpoint=checkpoint, model=model)
 
     def finish(work: Work, _joined: Callable[[], Scores]) -> ShardSummary:
@@ -147,7 +146,7 @@ def evaluate_shard(
                 model=model,
                 device=run.localizer.device.type,
                 images=len(files),
-                failures=list(_failures(folder / SCORES, scored)),
+                failures=list(_failures(folder / SCORES, run)),
                 started=clock.started,
                 seconds=clock.seconds,
                 run=identity,
@@ -155,7 +154,8 @@ def evaluate_shard(
                 working_folder=str(Path.cwd()),
             )
             work.finish()
-        failures = tuple(_failures(folder / SCORES, scored))
+        told = (read_manifest(folder) or {}).get("failures", ())
+        failures = tuple(Failure(found["image"], found["error"]) for found in told)
         return ShardSummary(
             *(run.options.shard, len(files), work.skipped, failures, clock.seconds, folder / MANIFEST)
         )
@@ -200,7 +200,7 @@ def join_shards(
             f"{shards[0].folder} was scored with something else than is there now: {', '.join(differing)}: bring it "
             "back, or run the shards again"
         )
-    joined = run.score_share(_ShardBatches(shards, run.counts, run.batches))
+    joined = run.score_share(_ShardBatches.of(shards, run))
     evaluation = run.evaluation(joined())
     evaluation.write(output)
     return evaluation
@@ -235,37 +235,39 @@ class _ShardBatches:
     """The batches of an evaluation, all done by its shards: what `Stage` asks for.
 
     Attributes:
-        shards: all of them, in their order.
-        counts: how many batches each stage has.
         batches: numbers of all batches.
+        found: each of them, where a shard's lines have it.
     """
 
-    shards: Sequence[ShardFolder]
-    counts: tuple[int, int, int]
     batches: Sequence[int]
+    found: Mapping[int, Entry]
     todo: tuple[int, ...] = ()
     journal: None = None
+
+    @classmethod
+    def of(cls, shards: Sequence[ShardFolder], run: LiveRun) -> _ShardBatches:
+        """Those of a run, from its shards in their order.
+
+        Raises:
+            RunError: if a shard is not as it was written.
+        """
+        found: dict[int, Entry] = {}
+        for shard in shards:
+            path, numbers = shard.folder / SCORES, batches_of(run.counts, shard.shard)
+            if shard.manifest.get("scores_sha256") != _sha256(path):
+                raise RunError(f"{path} is not as it was written: run the command of that shard again")
+            with path.open("rb") as stream:
+                ends = pairwise([0, *accumulate(map(len, stream))])
+            for number, (start, end) in zip(numbers, ends, strict=True):
+                found[number] = Entry(number, path, start, end, end, {})
+        return cls(run.batches, found)
 
     def meet(self, stage: str) -> None:
         """There is nobody to wait for."""
 
     def entries(self, numbers: Sequence[int] | None = None) -> list[Entry]:
-        """Some batches, or all, in their order.
-
-        Raises:
-            RunError: if a shard does not have them all.
-        """
-        found = {entry.batch: entry for shard in self.shards for entry in self._entries(shard)}
-        return [found[number] for number in (self.batches if numbers is None else numbers)]
-
-    def _entries(self, shard: ShardFolder) -> Iterator[Entry]:
-        path, numbers = shard.folder / SCORES, batches_of(self.counts, shard.shard)
-        if shard.manifest.get("scores_sha256") != _sha256(path):
-            raise RunError(f"{path} is not as it was written: run the command of that shard again")
-        with path.open("rb") as stream:
-            ends = [0, *accumulate(map(len, stream))]
-        for number, (start, end) in zip(numbers, pairwise(ends), strict=True):
-            yield Entry(number, path, start, end, end, {})
+        """Some batches, or all, in their order."""
+        return [self.found[number] for number in (self.batches if numbers is None else numbers)]
 
 
 def _sha256(path: Path) -> str:
@@ -275,9 +277,9 @@ def _sha256(path: Path) -> str:
         raise RunError(f"{error}: run the command of that shard again") from error
 
 
-def _failures(path: Path, lines: int) -> Iterator[Failure]:
-    """The images that could not be used, as the first lines of a shard tell."""
+def _failures(path: Path, run: LiveRun) -> Iterator[Failure]:
+    """The images that could not be used, as the lines of scoring tell, which come first; others are tuned on."""
     with path.open("rb") as stream:
-        for line in islice(stream, lines):
+        for line in islice(stream, len(run.options.shard.batches(run.counts[0]))):
             for image, error in json.loads(line)["failures"]:
                 yield Failure(image, error)

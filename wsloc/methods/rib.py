@@ -305,9 +305,12 @@ class _Tuner:
             total[going] += maps
             seen[going] += 1
             keep = ~self._done(step, maps, looks[0].counted[:, 0], logits)
-            if last or not keep.any():
+            left = (
+                0 if last else int(keep.count_nonzero())
+            )  # the host decides what is done next: it has to know
+            if not left:
                 break
-            if not keep.all():
+            if left < len(keep):
                 going, looks = going[keep], [look.rows(keep) for look in looks]
                 weights = {name: value[keep] for name, value in weights.items()}
                 gradients = {name: value[keep] for name, value in gradients.items()}
