@@ -17,7 +17,7 @@ import torch
 from tests.training.tiny_data import folder_per_class, labels_csv
 from wsloc.cli.console import Talk
 from wsloc.cli.running_options import Precision
-from wsloc.cli.train import training_precision
+from wsloc.cli.training_run import training_precision
 from wsloc.files import write_bytes
 from wsloc.inputs.training_set import Augmentation
 from wsloc.methods import cam

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,12 +69,9 @@ from wsloc.cli.training_options import (
     TrainingImageSizeOption,
     WarmupOption,
     WeightDecayOption,
-    named_recipe,
-    only_given,
-    refuse_without_use,
-    side_range,
 )
 from wsloc.cli.training_report import TrainingWatch, report_training
+from wsloc.cli.training_run import asked_extra, asked_options, asked_recipe
 from wsloc.errors import UsageError
 
 WATCHED = 6  # images whose attention is drawn while GAIN learns
@@ -205,8 +201,8 @@ def train(
     Beside it stand FILE.metrics.jsonl (a line an epoch), FILE.curve.png and, until the training is complete,
     FILE.resume.pt, FILE being the checkpoint's name without its extension.
     """
+    arguments = dict(locals())
     # torch is loaded here, not at the top: `wsloc --help` must answer at once.
-    from wsloc.inputs.extra_supervision import ExtraSource
     from wsloc.methods import METHODS
     from wsloc.networks.devices import resolve_device
     from wsloc.running.ranks import launched
@@ -218,68 +214,8 @@ def train(
     files = TrainingFiles(output)
     _refuse_to_lose(files, resume=resume, overwrite=overwrite)
     place = resolve_device(device)
-    given = {
-        "backbone": backbone,
-        "epochs": epochs,
-        "max_steps": max_steps,
-        "batch_size": batch_size,
-        "accumulate": accumulate,
-        "optimizer": optimizer,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "decay_every": decay_every,
-        "decay_steps": decay_steps,
-        "decay_factor": decay_factor,
-        "warmup": warmup,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "weight_decay": weight_decay,
-        "ema": ema,
-        "image_size": image_size,
-    }
-    pictures = {
-        "smallest_crop": smallest_crop,
-        "shorter_side": None if shorter_side is None else side_range(shorter_side),
-        "flip": flip,
-    }
-    options = {
-        "ramp": ramp,
-        "detach_weights": detach_weights,
-        "background_logit": background_logit,
-        "layers": layers,
-        "kernel": kernel,
-        "drop_rate": drop_rate,
-        "train_mode": None if train_mode is None else train_mode.value,
-        "infer_mode": None if infer_mode is None else infer_mode.value,
-        "layer": layer,
-        "mining_weight": mining_weight,
-        "mining_start": mining_start,
-        "mining_score": mining_score,
-        "freeze_mining_stream": freeze_mining_stream,
-        "second_order": second_order,
-        "attention_norm": attention_norm,
-        "mask_scale": mask_scale,
-        "mask_threshold": mask_threshold,
-        "mask_fill": mask_fill,
-        "extra_weight": extra_weight,
-        "boxes_as_masks": boxes_as_masks,
-    }
-    extra = None
-    if masks is not None or boxes is not None:
-        extra = ExtraSource(masks, boxes, saliency, extra_fraction, extra_per_step)
-    elif saliency is not None or extra_fraction is not None:
-        raise UsageError("--saliency and --extra-fraction go with --masks or --boxes")
-    if boxes_as_masks and boxes is None:
-        raise UsageError("--boxes-as-masks goes with --boxes: leave it out")
-    named = named_recipe(recipe)
-    chosen = replace(
-        named,
-        **only_given(given),
-        augmentation=replace(named.augmentation, **only_given(pictures)),
-        random_seed=random_seed,
-        precision=training_precision(precision, place.type),
-    )
-    refuse_without_use({**given, **pictures}, chosen)
+    chosen = asked_recipe(arguments, place.type)
+    extra = asked_extra(arguments)
     leads = launched()[0] == 0
     talk = Talk(as_json=as_json and leads, quiet=quiet or not leads, verbose=verbose and leads)
     talk.detail(f"training {method} on {place}, {chosen.precision}")
@@ -294,7 +230,7 @@ def train(
             data,
             output,
             recipe=chosen,
-            options=only_given(options),
+            options=asked_options(arguments),
             init=init,
             validation=validation,
             classes=listed_classes(classes),
@@ -316,15 +252,6 @@ def train(
     if complete:
         talk.note(f"{output} is complete: nothing is left to train")
     report_training(talk, files, shown.history)
-
-
-def training_precision(precision: Precision, device_type: str) -> str:
-    """`auto` trains in bfloat16 on GPUs that have it, where it pays, and in float32 elsewhere."""
-    import torch
-
-    if precision is Precision.auto:
-        return "bfloat16" if device_type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return precision.value
 
 
 def _refuse_to_lose(files: TrainingFiles, *, resume: bool, overwrite: bool) -> None:

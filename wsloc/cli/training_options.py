@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from wsloc.cli.options import NETWORK
-from wsloc.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from wsloc.training.records import Recipe
 
 RECIPE, PICTURES, METHOD = "Recipe", "Pictures", "Method"
 
@@ -309,55 +302,3 @@ LayersOption = Annotated[
         rich_help_panel=METHOD,
     ),
 ]
-
-
-def named_recipe(name: str) -> Recipe:
-    """A recipe of `RECIPES`.
-
-    Raises:
-        UsageError: if there is none of this name.
-    """
-    from wsloc.training.recipes import RECIPES
-
-    if name not in RECIPES:
-        raise UsageError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
-    return RECIPES[name]
-
-
-def only_given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that stand on the command line."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def refuse_without_use(given: Mapping[str, Any], chosen: Recipe) -> None:
-    """Raise UsageError for an option that was given and would change nothing: it must not be swallowed.
-
-    Args:
-        given: options of the recipe and its pictures, by name; None for what is not given.
-        chosen: the recipe with these options.
-    """
-    used = {
-        "--schedule step": (("decay_every", "decay_steps", "decay_factor"), chosen.schedule == "step"),
-        "--optimizer sgd": (("momentum", "nesterov"), chosen.optimizer == "sgd"),
-        "epochs, where --decay-steps is 0": (("decay_every",), not chosen.decay_steps),
-        "a crop of random size, not with --shorter-side": (
-            ("smallest_crop",),
-            chosen.augmentation.shorter_side is None,
-        ),
-    }
-    for condition, (names, holds) in used.items():
-        for name in names:
-            if given[name] is not None and not holds:
-                raise UsageError(f"--{name.replace('_', '-')} goes with {condition}: leave it out")
-
-
-def side_range(text: str) -> tuple[int, int]:
-    """`256-480` as a range of pixels.
-
-    Raises:
-        UsageError: if it is none.
-    """
-    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
-    if found is None:
-        raise UsageError(f"--shorter-side is a range of pixels such as 256-480, not {text!r}")
-    return int(found[1]), int(found[2])
