@@ -17,7 +17,7 @@ from wsloc.evaluation.run_keys import BoxRule
 from wsloc.evaluation.stages import Stage
 from wsloc.evaluator import evaluate_into, evaluate_localization
 from wsloc.loader import load
-from wsloc.running.unfinished import FOLDER, read_plan
+from wsloc.running.plans import FOLDER, read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

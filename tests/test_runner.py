@@ -22,8 +22,8 @@ from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Failure, Localization
 from wsloc.request import Request
 from wsloc.runner import ALL_FORMATS, RunOptions, RunSummary, run_boxes
+from wsloc.running.plans import logged_images
 from wsloc.running.shards import Shard
-from wsloc.running.unfinished import logged_images
 
 if TYPE_CHECKING:
     from wsloc.localizer import Localizer

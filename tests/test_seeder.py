@@ -26,8 +26,8 @@ from wsloc.records import Classes, Failure
 from wsloc.regions.frames import maps_to_image
 from wsloc.regions.seed_rules import parse_background, parse_foreground
 from wsloc.regions.seeds import make_seeds
+from wsloc.running.plans import logged_images
 from wsloc.running.shards import Shard
-from wsloc.running.unfinished import logged_images
 from wsloc.seeder import SeedOptions, SeedSummary, run_seeds
 from wsloc.seeding.request import SeedRequest
 

@@ -22,7 +22,7 @@ import wsloc
 from wsloc.cli import app as module
 from wsloc.cli.app import ErrorBoundary, app
 from wsloc.errors import DataError, OutputError, UsageError, WslocError
-from wsloc.running.unfinished import logged_images
+from wsloc.running.plans import logged_images
 from wsloc.signals import SignalAnswer, Terminated
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from wsloc.errors import OutputError
 from wsloc.outputs.predictions import read_predictions
 from wsloc.records import Localization
-from wsloc.running.unfinished import logged_images
+from wsloc.running.plans import logged_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,9 @@ import pytest
 
 from wsloc.errors import OutputError, UsageError
 from wsloc.evaluation.report_folder import ReportResults, require_no_interrupted_run
+from wsloc.running.plans import read_plan
 from wsloc.running.ranks import Ranks
-from wsloc.running.unfinished import open_work, read_plan
+from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from wsloc.evaluation.shards import ShardSummary, evaluate_shard, join_shards
 from wsloc.evaluation.stages import Stage
 from wsloc.evaluator import evaluate_into
 from wsloc.outputs.shard_folders import read_shards
+from wsloc.running.plans import read_plan
 from wsloc.running.shards import Shard
-from wsloc.running.unfinished import read_plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,8 +21,9 @@ from wsloc.outputs.shard_folders import read_shards, whole_identity
 from wsloc.records import ImageFile
 from wsloc.running.identity import run_differences
 from wsloc.running.journal import Journal, copy_lines, read_entries, read_images
+from wsloc.running.plans import read_plan
 from wsloc.running.ranks import Ranks
-from wsloc.running.unfinished import open_work, read_plan
+from wsloc.running.unfinished import open_work
 
 if TYPE_CHECKING:
     from pathlib import Path

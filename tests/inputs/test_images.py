@@ -116,10 +116,10 @@ def test_names_that_clash_become_the_paths_as_given(tmp_path: Path, monkeypatch:
 def test_ids_are_unique_even_where_a_path_as_given_is_another_ones_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    touch(tmp_path / "root" / "a" / "x.jpg", tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg")
+    touch(tmp_path / "tree" / "a" / "x.jpg", tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg")
     monkeypatch.chdir(tmp_path)
-    found = ids("root", "a/x.jpg", "b/x.jpg")
-    assert found == [f"{tmp_path}/root/a/x.jpg", f"{tmp_path}/a/x.jpg", "b/x.jpg"]
+    found = ids("tree", "a/x.jpg", "b/x.jpg")
+    assert found == [f"{tmp_path}/tree/a/x.jpg", f"{tmp_path}/a/x.jpg", "b/x.jpg"]
 
 
 def test_loops_of_folders_end(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from tests.running.fake_store import fake_ranks
 from wsloc.running.carrying import Clock, carry_out
 from wsloc.running.journal import copy_lines
+from wsloc.running.plans import FOLDER
 from wsloc.running.recording import record_batches
-from wsloc.running.unfinished import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

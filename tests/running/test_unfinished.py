@@ -12,8 +12,9 @@ import pytest
 from tests.running.fake_store import fake_ranks
 from wsloc.errors import OutputError, RunError, UsageError
 from wsloc.running import unfinished as module
+from wsloc.running.plans import FOLDER, logged_images, read_plan
 from wsloc.running.ranks import Ranks
-from wsloc.running.unfinished import FOLDER, Work, logged_images, open_work, read_plan
+from wsloc.running.unfinished import Work, open_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

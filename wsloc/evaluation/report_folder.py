@@ -11,7 +11,7 @@ from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.outputs.report_html import write_report_html
 from wsloc.outputs.report_json import write_report_json
-from wsloc.running.unfinished import forget, give_up, read_plan, refuse_other_commands
+from wsloc.running.plans import forget, give_up, read_plan, refuse_other_commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,7 +11,7 @@ from wsloc.files import reason, remove_abandoned
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.records import Failure
-from wsloc.running.unfinished import forget, logged_images
+from wsloc.running.plans import forget, logged_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -11,8 +11,8 @@ from wsloc.errors import RunError, UsageError
 from wsloc.outputs.manifest import NAME as MANIFEST
 from wsloc.outputs.manifest import read_manifest
 from wsloc.running.identity import run_differences
+from wsloc.running.plans import read_plan
 from wsloc.running.shards import Shard, parse_shard
-from wsloc.running.unfinished import read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

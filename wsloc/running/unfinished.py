@@ -18,10 +18,19 @@ from dataclasses import dataclass
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wsloc.errors import DataError, OutputError, RunError, UsageError
-from wsloc.files import lock_file, reason, sync_folder, write_text
+from wsloc.errors import OutputError, RunError, UsageError
+from wsloc.files import lock_file, reason, sync_folder
 from wsloc.running.identity import run_differences
-from wsloc.running.journal import Entry, Journal, read_entries, read_images
+from wsloc.running.journal import Entry, Journal, read_entries
+from wsloc.running.plans import (
+    FOLDER,
+    begin_plan,
+    give_up,
+    journals,
+    logged_images,
+    read_plan,
+    refuse_other_commands,
+)
 from wsloc.running.ranks import PAUSE
 from wsloc.running.shards import batch_length
 
@@ -32,8 +41,6 @@ if TYPE_CHECKING:
     from wsloc.running.identity import Identity
     from wsloc.running.ranks import Ranks
 
-FOLDER = ".wsloc-unfinished"
-PLAN = "plan.json"
 ARRIVAL = 30.0  # seconds after which a network drive must show a new file on every machine
 REPLACE = "give --overwrite to replace them, or another --output"
 
@@ -193,63 +200,6 @@ def open_work(
         yield Work(folder, identity, ranks, batches, tuple(todo), skipped, found["complete"], journal)
 
 
-def read_plan(folder: Path) -> Identity | None:
-    """The identity of the interrupted run in a folder; None without one, empty if its plan cannot be read."""
-    try:
-        return dict(json.loads((folder / FOLDER / PLAN).read_text(encoding="utf-8"))["identity"])
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-
-
-def refuse_other_commands(folder: Path, there: Mapping[str, Any], command: str) -> None:
-    """Raise a UsageError if results in a folder are of another command, whose files this one does not know.
-
-    Args:
-        folder: of the results.
-        there: the identity of their run; empty if it is not known.
-        command: that is to write there.
-    """
-    other = there.get("command", command)
-    if other != command:
-        raise UsageError(
-            f"{folder} holds results of wsloc {other}, which wsloc {command} does not replace: remove them, or name "
-            "another --output"
-        )
-
-
-def logged_images(folder: Path, *, of_done_batches: bool = True) -> Iterator[str]:
-    """The ids of the images that an interrupted run had begun to write files of; a damaged journal's are left out."""
-    for path in _journals(folder):
-        with suppress(DataError):
-            yield from read_images(path, of_done_batches=of_done_batches)
-
-
-def give_up(folder: Path) -> None:
-    """Remove all that tells of an interrupted run.
-
-    Raises:
-        OutputError: if that is not possible.
-    """
-    try:
-        forget(folder)
-    except OSError as error:
-        raise OutputError(f"cannot remove {folder / FOLDER}: {reason(error)}") from error
-    rmtree(folder / FOLDER, ignore_errors=True)
-
-
-def forget(folder: Path) -> None:
-    """Remove what tells of an interrupted run, its plan first: without it, what is left counts for nothing.
-
-    Raises:
-        OSError: if that cannot be removed.
-    """
-    (folder / FOLDER / PLAN).unlink(missing_ok=True)
-    for path in _journals(folder):
-        path.unlink(missing_ok=True)
-
-
 @contextmanager
 def _prepare(
     folder: Path, identity: Identity, results: Results, batches: int, ranks: Ranks, *, overwrite: bool
@@ -272,7 +222,7 @@ def _prepare(
     with _locked(folder, ranks.rank):
         if overwrite or not interrupted:
             results.clear()
-            _begin(folder, identity)
+            begin_plan(folder, identity)
         done = _done(folder, ranks.size)
         # Killed in a batch, or when all were done and their results were being joined.
         results.tidy(logged_images(folder, of_done_batches=len(done) >= batches))
@@ -284,17 +234,6 @@ def _sweep(folder: Path, rank: int) -> None:
     if (folder / FOLDER).is_dir():
         with suppress(OutputError), _locked(folder, rank):  # unless it is just ending
             rmtree(folder / FOLDER, ignore_errors=True)
-
-
-def _begin(folder: Path, identity: Identity) -> None:
-    """Write the plan of a new run."""
-    try:
-        forget(folder)
-    except OSError as error:
-        raise OutputError(f"cannot write to {folder}: {reason(error)}") from error
-    write_text(
-        folder / FOLDER / PLAN, json.dumps({"schema_version": 1, "identity": identity}, indent=2) + "\n"
-    )
 
 
 def _refuse_others(folder: Path, there: Mapping[str, Any], here: Identity, *, interrupted: bool) -> None:
@@ -341,14 +280,10 @@ def _done(folder: Path, size: int) -> dict[int, Entry]:
     """
     named = (folder / FOLDER / f"rank-{rank}.jsonl" for rank in range(size))
     found: dict[int, Entry] = {}
-    for path in dict.fromkeys((*named, *_journals(folder))):
+    for path in dict.fromkeys((*named, *journals(folder))):
         for entry in read_entries(path):
             found.setdefault(entry.batch, entry)
     return found
-
-
-def _journals(folder: Path) -> list[Path]:
-    return sorted((folder / FOLDER).glob("rank-*.jsonl"))
 
 
 @contextmanager
